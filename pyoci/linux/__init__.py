@@ -1,0 +1,1 @@
+"""What the kernel offers, nothing of containers; the only place with ctypes."""

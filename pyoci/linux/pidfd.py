@@ -1,0 +1,86 @@
+"""Processes by descriptor, and what /proc says of them; no ctypes, for the short commands."""
+
+from __future__ import annotations
+
+import posix
+
+from pyoci.linux.consts import P_PIDFD
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from signal import pidfd_send_signal
+else:
+    from _signal import pidfd_send_signal
+
+__all__ = [
+    "is_running",
+    "open_process",
+    "pidfd_send_signal",
+    "poll_exit",
+    "read_kernel_file",
+    "read_process",
+    "reap",
+    "status_of",
+]
+
+
+def read_kernel_file(path: str) -> bytes:
+    """The whole of a file of procfs or the like; OSError where it cannot be read."""
+    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    try:
+        parts = [posix.read(fd, 1 << 16)]
+        while parts[-1] and len(parts) < 1 << 10:
+            parts.append(posix.read(fd, 1 << 16))
+        return b"".join(parts)
+    finally:
+        posix.close(fd)
+
+
+def read_process(pid: int) -> tuple[str, int] | None:
+    """State letter and start time in clock ticks of a process (proc(5) stat 3 and 22), or None."""
+    try:
+        stat = read_kernel_file(f"/proc/{pid}/stat")
+    except OSError:  # ENOENT: gone; ESRCH: went while we read
+        return None
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    return fields[0].decode(), int(fields[19])
+
+
+def is_running(pid: int, start_time: int) -> bool:
+    """Whether the process with this pid and start time exists and is no zombie."""
+    found = read_process(pid) if pid > 0 else None
+    return found is not None and found[1] == start_time and found[0] not in "ZXx"
+
+
+def open_process(pid: int, start_time: int) -> int:
+    """A pidfd of exactly this process; OSError(ESRCH) if it is gone, its pid used again or not."""
+    fd = posix.pidfd_open(pid)
+    if is_running(pid, start_time):
+        return fd
+    posix.close(fd)
+    raise ProcessLookupError(3, posix.strerror(3))
+
+
+def poll_exit(pidfd: int, timeout_ms: int) -> bool:
+    """Whether the process ended, waiting at most this long (-1: without limit)."""
+    from select import POLLIN, poll
+
+    waiter = poll()
+    waiter.register(pidfd, POLLIN)
+    return bool(waiter.poll(timeout_ms))
+
+
+def reap(pidfd: int) -> int | None:
+    """Exit status of our child, 128 + signal if one ended it; None if it is not our child."""
+    try:
+        result = posix.waitid(P_PIDFD, pidfd, posix.WEXITED)
+    except ChildProcessError:
+        return None
+    return status_of(result)
+
+
+def status_of(result: posix.waitid_result | None) -> int | None:
+    """Exit status out of a waitid(2) result, 128 + signal if one ended the process."""
+    if result is None:
+        return None
+    return result.si_status if result.si_code == posix.CLD_EXITED else 128 + result.si_status

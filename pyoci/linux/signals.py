@@ -1,0 +1,34 @@
+"""Signals: the default state for a program, and waiting for them in a foreground `run`."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+else:
+    import _signal
+
+SIGKILL, SIGCHLD, SIGSTOP, SIGURG = 9, 17, 19, 23
+
+
+def reset_signals() -> None:
+    """Every signal to its default action, none blocked, whatever Python or our caller ignored."""
+    for number in _signal.valid_signals():
+        if _signal.getsignal(number) not in (_signal.SIG_DFL, None):
+            _signal.signal(number, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+
+
+def resettable_signals() -> set[int]:
+    """The numbers of all signals but SIGKILL and SIGSTOP, whose action cannot be set."""
+    return {int(number) for number in _signal.valid_signals()} - {SIGKILL, SIGSTOP}
+
+
+def block_signals() -> set[int]:
+    """Block every signal, so that they are waited for; returns the mask before."""
+    return {int(n) for n in _signal.pthread_sigmask(_signal.SIG_SETMASK, _signal.valid_signals())}
+
+
+def wait_signal() -> int:
+    """The number of the next signal that arrives (sigwaitinfo(2)); they must be blocked."""
+    return _signal.sigwaitinfo(_signal.valid_signals()).si_signo
