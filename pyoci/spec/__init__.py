@@ -1,0 +1,1 @@
+"""config.json as values, and whether it is valid. Pure."""
