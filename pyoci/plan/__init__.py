@@ -1,0 +1,1 @@
+"""Decisions: (Spec, request, facts) -> steps as data. Pure."""

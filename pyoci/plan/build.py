@@ -1,0 +1,333 @@
+"""(Spec, CreateRequest, HostFacts) -> CreatePlan: the order of everything.
+
+This file is the review of a change in order: the engine adds none of its own.
+Why each step stands where it does is said beside it.
+"""
+
+from __future__ import annotations
+
+from pyoci.errors import ConfigError, UnsupportedError
+from pyoci.linux import consts as c
+from pyoci.plan.cgroup.devices import DEFAULT_DEVICE_RULES, compile_device_filter
+from pyoci.plan.cgroups_path import plan_cgroups_path
+from pyoci.plan.devices import plan_devices
+from pyoci.plan.model import CreatePlan
+from pyoci.plan.mounts import PROPAGATION, MountContext, is_bind, plan_mounts
+from pyoci.plan.namespaces import NamespacePlan
+from pyoci.plan.paths import absolute, clean, nearest
+from pyoci.plan.process import plan_execution, plan_process
+from pyoci.plan.steps import (
+    AttachDeviceFilter,
+    AwaitHost,
+    BindRootfs,
+    EnableControllers,
+    LoadSeccomp,
+    MakeCgroup,
+    MakeDirectory,
+    MaskPath,
+    MountFilesystem,
+    MoveNetDevice,
+    PivotRoot,
+    ReadonlyPath,
+    ReadonlyRoot,
+    RunHooks,
+    SetDomainname,
+    SetHostname,
+    SetOomScoreAdj,
+    SetPropagation,
+    SetRootPropagation,
+    SetSysctl,
+    VerifyMount,
+    WriteCgroup,
+    WriteIdMaps,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyoci.plan.cgroup.model import CgroupWrite
+    from pyoci.plan.model import CreateRequest, HostFacts
+    from pyoci.plan.steps import BeforeStep, BesideStep, InitStep
+    from pyoci.spec.model import Linux, Spec
+
+
+def build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePlan:
+    """The plan of one container; ConfigError or UnsupportedError where there can be none."""
+    _check_supported(spec, request)
+    namespaces = NamespacePlan(spec.linux.namespaces)
+    cgroup = plan_cgroups_path(spec.linux.cgroups_path, request.container_id, facts)
+    warnings: list[str] = []
+    start, filter_warnings = _plan_start(spec, facts)
+    beside = _plan_beside(spec)
+    init = _plan_init(spec, request, namespaces, facts.cgroup_mount + cgroup, warnings)
+    if spec.process is not None:
+        has_filter = any(isinstance(step, LoadSeccomp) for step in start)
+        process_steps, process_warnings = plan_process(spec.process, has_filter=has_filter)
+        init += process_steps
+        warnings += process_warnings
+    return CreatePlan(
+        container_id=request.container_id,
+        bundle=request.bundle,
+        rootfs=absolute(spec.root.path, request.bundle),
+        cgroup=cgroup,
+        before=tuple(_plan_before(spec, namespaces, cgroup, warnings)),
+        beside=tuple(beside),
+        init=tuple(init),
+        start=tuple(start),
+        process=plan_execution(spec.process, request.preserve_fds, request.listen_fds),
+        hooks=spec.hooks,
+        own_pid_namespace=namespaces.has("pid"),
+        annotations=spec.annotations,
+        oci_version=spec.oci_version,
+        warnings=tuple(warnings + filter_warnings),
+    )
+
+
+def _check_supported(spec: Spec, request: CreateRequest) -> None:
+    linux = spec.linux
+    asked = {
+        "--systemd-cgroup": request.systemd_cgroup,
+        "--console-socket": request.console_socket,
+        "--pidfd-socket": request.pidfd_socket,
+        "linux.mountLabel": linux.mount_label,
+        "linux.personality": linux.personality,
+        "linux.intelRdt": linux.intel_rdt,
+        "linux.memoryPolicy": linux.memory_policy,
+        "linux.timeOffsets": linux.time_offsets,
+    }
+    for name, value in asked.items():
+        if value:
+            message = f"{name}: not supported by this version of pyoci"
+            raise UnsupportedError(message)
+
+
+def _plan_before(
+    spec: Spec, namespaces: NamespacePlan, cgroup: str, warnings: list[str]
+) -> list[BeforeStep]:
+    linux = spec.linux
+    steps: list[BeforeStep] = [MakeCgroup(config="linux.cgroupsPath", path=cgroup)]
+    if linux.resources:
+        steps += _plan_resources(linux.resources, warnings)
+    rules = (*linux.device_rules, *DEFAULT_DEVICE_RULES)
+    program = compile_device_filter(rules)
+    steps.append(AttachDeviceFilter(config="linux.resources.devices", rules=rules, program=program))
+    return [*steps, *namespaces.open_steps(), namespaces.clone_step()]
+
+
+def _plan_resources(
+    resources: dict[str, object], warnings: list[str]
+) -> list[EnableControllers | WriteCgroup]:
+    # Only a config with limits pays for the controllers' modules.
+    if resources.keys() <= {"devices"}:
+        return []
+    from pyoci.plan.cgroup.resources import needed_controllers, plan_resources
+
+    planned = plan_resources(resources)
+    warnings += planned.notes
+    steps: list[EnableControllers | WriteCgroup] = []
+    if controllers := needed_controllers(planned):
+        steps.append(EnableControllers(config="linux.resources", controllers=controllers))
+    return steps + [_cgroup_write(write) for write in planned.writes]
+
+
+def _cgroup_write(write: CgroupWrite) -> WriteCgroup:
+    return WriteCgroup(
+        config=write.config_path,
+        file=write.file,
+        value=write.value,
+        instead=None if write.instead is None else _cgroup_write(write.instead),
+        optional=write.optional,
+    )
+
+
+def _plan_beside(spec: Spec) -> list[BesideStep]:
+    """What main does while init waits: once init's maps are written, until hooks have run."""
+    linux, hooks = spec.linux, spec.hooks
+    steps: list[BesideStep] = []
+    if linux.uid_mappings or linux.gid_mappings:
+        steps.append(
+            WriteIdMaps(
+                config="linux.uidMappings",
+                uid_mappings=linux.uid_mappings,
+                gid_mappings=linux.gid_mappings,
+            )
+        )
+    if spec.process is not None and spec.process.oom_score_adj is not None:
+        adjust = spec.process.oom_score_adj
+        steps.append(SetOomScoreAdj(config="process.oomScoreAdj", value=adjust))
+    steps += [
+        MoveNetDevice(
+            config=f"linux.netDevices.{device.host_name}",
+            host_name=device.host_name,
+            name=device.name,
+        )
+        for device in linux.net_devices
+    ]
+    if hooks.prestart:
+        steps.append(RunHooks(config="hooks.prestart", kind="prestart", hooks=hooks.prestart))
+    if hooks.create_runtime:
+        steps.append(
+            RunHooks(config="hooks.createRuntime", kind="createRuntime", hooks=hooks.create_runtime)
+        )
+    return steps
+
+
+def _plan_init(
+    spec: Spec,
+    request: CreateRequest,
+    namespaces: NamespacePlan,
+    cgroup_path: str,
+    warnings: list[str],
+) -> list[InitStep]:
+    keyring = "" if request.no_new_keyring else f"_ses.{request.container_id}"
+    steps = namespaces.init_steps(keyring)
+    waits = spec.linux.net_devices or spec.hooks.prestart or spec.hooks.create_runtime
+    if namespaces.has("mount"):
+        steps += _plan_rootfs(spec, request, namespaces, cgroup_path, warnings)
+    else:
+        steps += _plan_shared_rootfs(spec, request, warnings)
+    at = next(n for n, step in enumerate(steps) if isinstance(step, _AFTER_HOST))
+    steps[at:at] = _plan_host_part(spec, waits=bool(waits))
+    # The names come last: a hook of the host's side may still want to set its own.
+    if spec.hostname:
+        steps.append(SetHostname(config="hostname", name=spec.hostname))
+    if spec.domainname:
+        steps.append(SetDomainname(config="domainname", name=spec.domainname))
+    return steps
+
+
+# The first of these in a plan is where init has its filesystem and nothing is locked yet.
+_AFTER_HOST = (ReadonlyPath, MaskPath, PivotRoot)
+
+
+def _plan_host_part(spec: Spec, *, waits: bool) -> list[InitStep]:
+    """Hooks, and what may depend on what they and main did (names of network devices)."""
+    steps: list[InitStep] = []
+    if waits:
+        steps.append(AwaitHost(config="hooks"))
+    if spec.hooks.create_container:
+        steps.append(
+            RunHooks(
+                config="hooks.createContainer",
+                kind="createContainer",
+                hooks=spec.hooks.create_container,
+            )
+        )
+    steps += [
+        SetSysctl(config=f"linux.sysctl.{key}", key=key, value=value)
+        for key, value in spec.linux.sysctl
+    ]
+    return steps
+
+
+def _plan_shared_rootfs(spec: Spec, request: CreateRequest, warnings: list[str]) -> list[InitStep]:
+    """Without a mount namespace: every mount would appear on the host and stay there."""
+    linux = spec.linux
+    if linux.masked_paths or linux.readonly_paths or spec.root.readonly:
+        raise ConfigError(
+            "linux.namespaces",
+            "masked or read-only paths and a read-only root need a mount namespace",
+        )
+    if spec.mounts or linux.devices:
+        warnings.append(
+            "mounts, linux.devices: not made, since the container shares its mount namespace"
+        )
+    return [
+        BindRootfs(config="root.path", path=absolute(spec.root.path, request.bundle), bind=False),
+        PivotRoot(config="root.path", how="chroot"),
+    ]
+
+
+def _plan_rootfs(
+    spec: Spec,
+    request: CreateRequest,
+    namespaces: NamespacePlan,
+    cgroup_path: str,
+    warnings: list[str],
+) -> list[InitStep]:
+    linux = spec.linux
+    context = MountContext(
+        request.bundle, cgroup_path, own_cgroup_namespace=namespaces.has("cgroup")
+    )
+    mounts, later, mount_warnings = plan_mounts(spec.mounts, context)
+    warnings += mount_warnings
+    mounted = [mount.destination for mount in mounts]
+    steps: list[InitStep] = [
+        SetPropagation(config="linux.rootfsPropagation", flags=_initial_propagation(linux)),
+        BindRootfs(config="root.path", path=absolute(spec.root.path, request.bundle)),
+        *mounts,
+    ]
+    if not any(is_bind(m) and clean(m.destination) == "/dev" for m in spec.mounts):
+        bind = "user" in namespaces.new
+        steps += plan_devices(linux.devices, mounted, bind=bind)
+    if spec.process is not None and spec.process.cwd != "/":
+        steps.append(MakeDirectory(config="process.cwd", path=clean(spec.process.cwd)))
+    # Read-only and masked on the handles of our own mounts, before anybody else can be inside.
+    steps += _plan_hidden(linux, mounted)
+    steps += later
+    steps.append(PivotRoot(config="root.path", how="move" if request.no_pivot else "pivot_root"))
+    steps += [
+        VerifyMount(config=mount.config, destination=mount.destination)
+        for mount in mounts
+        if isinstance(mount, MountFilesystem) and mount.type == "proc"
+    ]
+    if linux.rootfs_propagation:
+        flags = PROPAGATION[linux.rootfs_propagation]
+        steps.append(SetRootPropagation(config="linux.rootfsPropagation", flags=flags))
+    if spec.root.readonly:
+        steps.append(ReadonlyRoot(config="root.readonly"))
+    return steps
+
+
+def _plan_hidden(linux: Linux, mounted: list[str]) -> list[InitStep]:
+    steps: list[InitStep] = []
+    for n, path in enumerate(linux.readonly_paths):
+        where = clean(path)
+        steps.append(
+            ReadonlyPath(
+                config=f"linux.readonlyPaths[{n}]", base=nearest(where, mounted), path=where
+            )
+        )
+    for n, path in enumerate(linux.masked_paths):
+        where = clean(path)
+        steps.append(
+            MaskPath(config=f"linux.maskedPaths[{n}]", base=nearest(where, mounted), path=where)
+        )
+    return steps
+
+
+def _initial_propagation(linux: Linux) -> int:
+    """Slave, so that nothing of ours reaches the host; shared only if the config asks for it."""
+    word = linux.rootfs_propagation
+    if word in ("shared", "rshared"):
+        return c.MS_SHARED | c.MS_REC
+    if word in ("private", "rprivate"):
+        return c.MS_PRIVATE | c.MS_REC
+    return c.MS_SLAVE | c.MS_REC
+
+
+def _plan_start(spec: Spec, facts: HostFacts) -> tuple[list[RunHooks | LoadSeccomp], list[str]]:
+    steps: list[RunHooks | LoadSeccomp] = []
+    if spec.hooks.start_container:
+        steps.append(
+            RunHooks(
+                config="hooks.startContainer",
+                kind="startContainer",
+                hooks=spec.hooks.start_container,
+            )
+        )
+    seccomp = spec.linux.seccomp
+    if seccomp is None or spec.process is None:
+        return steps, []
+    from pyoci.plan.seccomp.compile import compile_seccomp
+
+    compiled = compile_seccomp(seccomp, facts.machine)
+    if compiled.notify:
+        message = "linux.seccomp: SCMP_ACT_NOTIFY is not supported by this version of pyoci"
+        raise UnsupportedError(message)
+    steps.append(
+        LoadSeccomp(config="linux.seccomp", program=compiled.program, flags=compiled.flags)
+    )
+    warnings = [
+        f"linux.seccomp: unknown system calls are ignored: {', '.join(compiled.unknown_names)}"
+    ]
+    return steps, warnings if compiled.unknown_names else []

@@ -1,0 +1,28 @@
+"""linux.cgroupsPath -> where below the cgroup2 mount (config-linux.md, "Cgroups Path")."""
+
+from __future__ import annotations
+
+from pyoci.errors import UnsupportedError
+from pyoci.plan.paths import clean
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyoci.plan.model import HostFacts
+
+
+def plan_cgroups_path(cgroups_path: str, container_id: str, facts: HostFacts) -> str:
+    """The container's cgroup, from the cgroup2 mount down, clean and absolute.
+
+    An absolute path starts at the mount; a relative one, or none, beside our
+    own cgroup. `..` stops at the mount: nothing outside of it can be named.
+    UnsupportedError if the machine has no cgroup2 filesystem.
+    """
+    if not facts.cgroup_mount:
+        raise UnsupportedError(
+            "no cgroup2 filesystem is mounted", "pyoci needs cgroup v2: mount it on /sys/fs/cgroup"
+        )
+    if cgroups_path.startswith("/"):
+        return clean(cgroups_path)
+    parent = facts.own_cgroup.rpartition("/")[0]
+    inner = clean(cgroups_path or container_id)
+    return clean(f"{parent}{inner}")

@@ -1,0 +1,67 @@
+"""linux.devices and the default ones -> nodes and links (config-linux.md, "Default Devices")."""
+
+from __future__ import annotations
+
+from pyoci.plan.paths import clean, nearest
+from pyoci.plan.steps import MakeDevice, MakeSymlink
+from pyoci.spec.model import Device
+
+DEFAULT_DEVICES = (
+    ("/dev/null", 1, 3),
+    ("/dev/zero", 1, 5),
+    ("/dev/full", 1, 7),
+    ("/dev/random", 1, 8),
+    ("/dev/urandom", 1, 9),
+    ("/dev/tty", 5, 0),
+)
+# runtime-linux.md, "Dev symbolic links", and the links of config-linux.md, "Default Devices".
+DEFAULT_LINKS = (
+    ("/dev/fd", "/proc/self/fd"),
+    ("/dev/stdin", "/proc/self/fd/0"),
+    ("/dev/stdout", "/proc/self/fd/1"),
+    ("/dev/stderr", "/proc/self/fd/2"),
+    ("/dev/core", "/proc/kcore"),
+    ("/dev/ptmx", "pts/ptmx"),
+)
+
+
+def plan_devices(
+    devices: tuple[Device, ...], mounted: list[str], *, bind: bool
+) -> list[MakeDevice | MakeSymlink]:
+    """The default nodes, the config's (which win over a default of the same path), the links.
+
+    `mounted` are the destinations of our own mounts; `bind` takes the host's
+    nodes where mknod(2) is forbidden.
+    """
+    wanted = {clean(device.path) for device in devices}
+    steps: list[MakeDevice | MakeSymlink] = [
+        _node(Device(path=path, type="c", major=major, minor=minor), "", mounted, bind=bind)
+        for path, major, minor in DEFAULT_DEVICES
+        if path not in wanted
+    ]
+    steps += [
+        _node(device, f"linux.devices[{n}]", mounted, bind=bind) for n, device in enumerate(devices)
+    ]
+    steps += [_link(path, target, mounted) for path, target in DEFAULT_LINKS if path not in wanted]
+    return steps
+
+
+def _node(device: Device, config: str, mounted: list[str], *, bind: bool) -> MakeDevice:
+    path = clean(device.path)
+    return MakeDevice(
+        config=config,
+        base=nearest(path, mounted),
+        path=path,
+        type="c" if device.type == "u" else device.type,
+        major=device.major,
+        minor=device.minor,
+        mode=0o666 if device.file_mode is None else device.file_mode & 0o7777,
+        uid=device.uid,
+        gid=device.gid,
+        bind=bind and device.type != "p",
+    )
+
+
+def _link(path: str, target: str, mounted: list[str]) -> MakeSymlink:
+    replace = path == "/dev/ptmx"  # the image's own node would open another devpts
+    return MakeSymlink(base=nearest(path, mounted), path=path, target=target, replace=replace)

@@ -1,0 +1,73 @@
+"""What goes into a plan and what comes out: requests, facts about the host, plans."""
+
+from __future__ import annotations
+
+from pyoci.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyoci.plan.steps import (
+        BeforeStep,
+        BesideStep,
+        ExecuteProcess,
+        InitStep,
+        LoadSeccomp,
+        RunHooks,
+    )
+    from pyoci.spec.model import Hooks
+
+
+class CreateRequest(Record):
+    """One `create` or `run`, as the command line asked for it; paths are absolute or empty."""
+
+    command: str
+    container_id: str
+    bundle: str
+    root: str
+    pid_file: str = ""
+    console_socket: str = ""
+    pidfd_socket: str = ""
+    config_path: str = "config.json"
+    no_pivot: bool = False
+    no_new_keyring: bool = False
+    preserve_fds: int = 0
+    listen_fds: int = 0
+    detach: bool = False
+    keep: bool = False
+    no_subreaper: bool = False
+    systemd_cgroup: bool = False
+    rootless: str = "auto"
+    notify_socket: str = ""
+
+
+class HostFacts(Record):
+    """What a plan depends on of the machine; it can be stale when the plan is carried out."""
+
+    machine: str
+    euid: int
+    cgroup_mount: str
+    own_cgroup: str
+
+
+class CreatePlan(Record):
+    """Everything that `create` and `run` will do, in order.
+
+    `before` are main's steps up to the clone, `beside` main's while init waits,
+    `init` what init does until it is ready, `start` the hooks and the filter
+    between start and execve, `process` the program (None: config.json has none).
+    """
+
+    container_id: str
+    bundle: str
+    rootfs: str
+    cgroup: str
+    before: tuple[BeforeStep, ...]
+    beside: tuple[BesideStep, ...]
+    init: tuple[InitStep, ...]
+    start: tuple[RunHooks | LoadSeccomp, ...]
+    process: ExecuteProcess | None
+    hooks: Hooks
+    own_pid_namespace: bool
+    annotations: tuple[tuple[str, str], ...]
+    oci_version: str
+    warnings: tuple[str, ...] = ()

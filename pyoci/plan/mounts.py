@@ -1,0 +1,232 @@
+"""mounts[] -> steps: the table of option words and the rules of each kind of mount.
+
+config.md, "Mounts" and "Linux mount options".
+"""
+
+from __future__ import annotations
+
+from pyoci.errors import ConfigError, UnsupportedError
+from pyoci.linux import consts as c
+from pyoci.plan.paths import absolute, clean
+from pyoci.plan.steps import BindMount, MountFilesystem, ReadonlyMount
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pyoci.spec.model import Mount as SpecMount
+
+_ATIME = c.MOUNT_ATTR__ATIME
+
+# word: (set, clear). The kernel wants all atime bits cleared whenever one is set.
+ATTRIBUTES = {
+    "ro": (c.MOUNT_ATTR_RDONLY, 0),
+    "rw": (0, c.MOUNT_ATTR_RDONLY),
+    "nosuid": (c.MOUNT_ATTR_NOSUID, 0),
+    "suid": (0, c.MOUNT_ATTR_NOSUID),
+    "nodev": (c.MOUNT_ATTR_NODEV, 0),
+    "dev": (0, c.MOUNT_ATTR_NODEV),
+    "noexec": (c.MOUNT_ATTR_NOEXEC, 0),
+    "exec": (0, c.MOUNT_ATTR_NOEXEC),
+    "nodiratime": (c.MOUNT_ATTR_NODIRATIME, 0),
+    "diratime": (0, c.MOUNT_ATTR_NODIRATIME),
+    "relatime": (c.MOUNT_ATTR_RELATIME, _ATIME),
+    "norelatime": (c.MOUNT_ATTR_RELATIME, _ATIME),
+    "noatime": (c.MOUNT_ATTR_NOATIME, _ATIME),
+    "atime": (c.MOUNT_ATTR_RELATIME, _ATIME),
+    "strictatime": (c.MOUNT_ATTR_STRICTATIME, _ATIME),
+    "nostrictatime": (c.MOUNT_ATTR_RELATIME, _ATIME),
+    "nosymfollow": (c.MOUNT_ATTR_NOSYMFOLLOW, 0),
+    "symfollow": (0, c.MOUNT_ATTR_NOSYMFOLLOW),
+}
+PROPAGATION = {
+    "private": c.MS_PRIVATE,
+    "shared": c.MS_SHARED,
+    "slave": c.MS_SLAVE,
+    "unbindable": c.MS_UNBINDABLE,
+    "rprivate": c.MS_PRIVATE | c.MS_REC,
+    "rshared": c.MS_SHARED | c.MS_REC,
+    "rslave": c.MS_SLAVE | c.MS_REC,
+    "runbindable": c.MS_UNBINDABLE | c.MS_REC,
+}
+# Options of the superblock that fsconfig(2) knows for every filesystem.
+SUPERBLOCK = ("sync", "async", "dirsync", "mand", "nomand", "lazytime", "nolazytime")
+# Words of mount(8) that ask for what is so anyway, or that the kernel does not know (any more).
+NO_EFFECT = ("defaults", "acl", "noacl", "silent", "loud", "iversion", "noiversion", "remount")
+# One superblock serves many mounts of these: a read-only one must not make the others so.
+SHARED_SUPERBLOCK = (
+    "proc",
+    "sysfs",
+    "cgroup2",
+    "mqueue",
+    "bpf",
+    "debugfs",
+    "tracefs",
+    "securityfs",
+)
+
+
+class Words:
+    """The options of one mount, sorted into what they ask for."""
+
+    def __init__(self, options: tuple[str, ...]) -> None:
+        """Read the words in order; a later one overrides an earlier one."""
+        self.attr_set = self.attr_clr = self.recursive_set = self.recursive_clr = 0
+        self.propagations: tuple[int, ...] = ()
+        self.superblock: list[str] = []
+        self.data: list[str] = []
+        self.flags: set[str] = set()
+        for word in options:
+            self._take(word)
+
+    def _take(self, word: str) -> None:
+        if word in ATTRIBUTES:
+            on, off = ATTRIBUTES[word]
+            self.attr_set = self.attr_set & ~off & ~_opposite(on) | on
+            self.attr_clr = self.attr_clr & ~on | off
+        elif word[:1] == "r" and word[1:] in ATTRIBUTES:
+            on, off = ATTRIBUTES[word[1:]]
+            self.recursive_set = self.recursive_set & ~off & ~_opposite(on) | on
+            self.recursive_clr = self.recursive_clr & ~on | off
+        elif word in PROPAGATION:
+            self.propagations += (PROPAGATION[word],)
+        elif word in SUPERBLOCK:
+            self.superblock.append(word)
+        elif word in FLAGS:
+            self.flags.add(word)
+        elif word and word not in NO_EFFECT:
+            self.data.append(word)
+
+
+FLAGS = (
+    "bind",
+    "rbind",
+    "tmpcopyup",
+    "copy-symlink",
+    "dest-nofollow",
+    "src-nofollow",
+    "idmap",
+    "ridmap",
+)
+
+
+def _opposite(on: int) -> int:
+    return _ATIME if on & _ATIME else 0
+
+
+def known_options() -> tuple[str, ...]:
+    """Every option word that pyoci itself acts on, sorted (features.md, mountOptions)."""
+    words = {*ATTRIBUTES, *PROPAGATION, *SUPERBLOCK, *NO_EFFECT, *FLAGS}
+    words |= {f"r{word}" for word in ATTRIBUTES}
+    return tuple(sorted(words))
+
+
+class MountContext:
+    """What plan_mounts needs beyond the mounts themselves."""
+
+    def __init__(self, bundle: str, cgroup_path: str, *, own_cgroup_namespace: bool) -> None:
+        """Take the bundle, and the host path of the container's cgroup (empty: no cgroup2)."""
+        self.bundle = bundle
+        self.cgroup_path = cgroup_path
+        self.own_cgroup_namespace = own_cgroup_namespace
+
+
+def plan_mounts(
+    mounts: tuple[SpecMount, ...], context: MountContext
+) -> tuple[list[MountFilesystem | BindMount], list[ReadonlyMount], list[str]]:
+    """The mount steps in the config's order, the read-only ones for later, and warnings."""
+    steps: list[MountFilesystem | BindMount] = []
+    later: list[ReadonlyMount] = []
+    warnings: list[str] = []
+    for index, mount in enumerate(mounts):
+        path = f"mounts[{index}]"
+        words = Words(mount.options)
+        _check(mount, words, path)
+        if is_bind(mount):
+            if words.data:
+                warnings.append(f"{path}.options: a bind mount has no use for {words.data}")
+            steps.append(_bind(mount, words, path, context))
+        elif mount.type in ("cgroup", "cgroup2"):
+            steps.append(_cgroup(mount, words, path, context))
+        else:
+            # What is mounted below a tmpfs needs a directory made in it first.
+            if mount.type == "tmpfs" and words.attr_set & c.MOUNT_ATTR_RDONLY:
+                words.attr_set &= ~c.MOUNT_ATTR_RDONLY
+                later.append(ReadonlyMount(destination=destination(mount), config=path))
+            steps.append(_filesystem(mount, words, path))
+    return steps, later, warnings
+
+
+def is_bind(mount: SpecMount) -> bool:
+    """Whether this is a bind mount, by type or by option."""
+    return mount.type == "bind" or "bind" in mount.options or "rbind" in mount.options
+
+
+def destination(mount: SpecMount) -> str:
+    """The container path, absolute and without `.` and `..`; relative ones start at `/`."""
+    return clean(mount.destination)
+
+
+def _check(mount: SpecMount, words: Words, path: str) -> None:
+    if mount.uid_mappings or mount.gid_mappings or words.flags & {"idmap", "ridmap"}:
+        message = f"{path}: id-mapped mounts are not supported by this version of pyoci"
+        raise UnsupportedError(message)
+    where = destination(mount)
+    if where == "/":
+        raise ConfigError(f"{path}.destination", "cannot mount over the root of the container")
+
+
+def _common(mount: SpecMount, words: Words, path: str) -> dict[str, Any]:
+    return {
+        "config": path,
+        "destination": destination(mount),
+        "attr_set": words.attr_set,
+        "attr_clr": words.attr_clr,
+        "recursive_set": words.recursive_set,
+        "recursive_clr": words.recursive_clr,
+        "propagations": words.propagations,
+        "follow_destination": "dest-nofollow" not in words.flags,
+    }
+
+
+def _bind(mount: SpecMount, words: Words, path: str, context: MountContext) -> BindMount:
+    if not mount.source:
+        raise ConfigError(f"{path}.source", "a bind mount needs a source")
+    return BindMount(
+        **_common(mount, words, path),
+        source=absolute(mount.source, context.bundle),
+        recursive="bind" not in words.flags or "rbind" in words.flags,
+        follow_source="src-nofollow" not in words.flags,
+        copy_symlink="copy-symlink" in words.flags,
+    )
+
+
+def _cgroup(
+    mount: SpecMount, words: Words, path: str, context: MountContext
+) -> MountFilesystem | BindMount:
+    # runc and crun always add these.
+    words.attr_set |= c.MOUNT_ATTR_NOSUID | c.MOUNT_ATTR_NODEV | c.MOUNT_ATTR_NOEXEC
+    if context.own_cgroup_namespace:
+        return MountFilesystem(**_common(mount, words, path), type="cgroup2", source="cgroup")
+    if not context.cgroup_path:
+        message = f"{path}: there is no cgroup2 filesystem on this machine"
+        raise UnsupportedError(message)
+    return BindMount(**_common(mount, words, path), source=context.cgroup_path, recursive=False)
+
+
+def _filesystem(mount: SpecMount, words: Words, path: str) -> MountFilesystem:
+    if not mount.type:
+        raise ConfigError(f"{path}.type", "a mount that is no bind mount needs a type")
+    parameters: list[tuple[str, str | None]] = [(word, None) for word in words.superblock]
+    if words.attr_set & c.MOUNT_ATTR_RDONLY and mount.type not in SHARED_SUPERBLOCK:
+        parameters.append(("ro", None))
+    for word in words.data:
+        key, equals, value = word.partition("=")
+        parameters.append((key, value if equals else None))
+    return MountFilesystem(
+        **_common(mount, words, path),
+        type=mount.type,
+        source=mount.source or mount.type,
+        parameters=tuple(parameters),
+        copy_up="tmpcopyup" in words.flags and mount.type == "tmpfs",
+    )

@@ -1,0 +1,193 @@
+"""A plan as text and as JSON, and a step in words: for `pyoci plan` and for errors.
+
+Never on the hot path: imported when somebody asks, or when a step has failed.
+"""
+
+from __future__ import annotations
+
+from pyoci.linux import consts as c
+from pyoci.plan import steps as s
+from pyoci.plan.caps import names_of
+from pyoci.plan.mounts import ATTRIBUTES, PROPAGATION
+from pyoci.record import Record, fields
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyoci.plan.model import CreatePlan
+
+_SECTIONS = (
+    ("before", "main, before init exists"),
+    ("beside", "main, while init waits"),
+    ("init", "init, until it is ready"),
+    ("start", "init, after start"),
+)
+
+
+def render_text(plan: CreatePlan) -> str:
+    """The plan for people: a line a step, with the config path that caused it."""
+    lines = [
+        f"container {plan.container_id}",
+        f"bundle    {plan.bundle}",
+        f"rootfs    {plan.rootfs}",
+        f"cgroup    {plan.cgroup}",
+    ]
+    for name, title in _SECTIONS:
+        steps = getattr(plan, name)
+        if name == "start" and plan.process is not None:
+            steps = (*steps, plan.process)
+        if not steps:
+            continue
+        lines += ["", f"{title}:"]
+        lines += [_line(number, step) for number, step in enumerate(steps, 1)]
+    if plan.warnings:
+        lines += ["", "warnings:"]
+        lines += [f"  {warning}" for warning in plan.warnings]
+    return "\n".join(lines) + "\n"
+
+
+def _line(number: int, step: s.Step) -> str:
+    text = f"{number:4}. {describe(step)}"
+    return f"{text:<76} # {step.config}" if step.config else text
+
+
+def render_json(plan: CreatePlan) -> dict[str, object]:
+    """The plan for programs: every step with its kind, its fields and its cause."""
+    made: dict[str, object] = {
+        "id": plan.container_id,
+        "bundle": plan.bundle,
+        "rootfs": plan.rootfs,
+        "cgroup": plan.cgroup,
+    }
+    for name, _ in _SECTIONS:
+        made[name] = [_to_dict(step) for step in getattr(plan, name)]
+    made["process"] = _to_dict(plan.process) if plan.process is not None else None
+    made["warnings"] = list(plan.warnings)
+    return made
+
+
+def _to_dict(step: s.Step) -> dict[str, object]:
+    members = {name: _plain(value) for name, value in fields(step).items()}
+    return {"step": type(step).__name__, "description": describe(step), **members}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Record):
+        return {name: _plain(item) for name, item in fields(value).items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def describe(step: s.Step) -> str:
+    """What a step does, in a few words with the container path or value it is about."""
+    return _WORDS[type(step)](step)
+
+
+def _attributes(attr_set: int, attr_clr: int) -> list[str]:
+    words = [
+        word
+        for word, (on, _) in ATTRIBUTES.items()
+        if on and attr_set & on == on and word not in ("norelatime", "nostrictatime")
+    ]
+    cleared = attr_clr & ~attr_set & ~c.MOUNT_ATTR__ATIME
+    return words + [word for word, (on, off) in ATTRIBUTES.items() if not on and off & cleared]
+
+
+def _mount_options(step: s.Mount) -> str:
+    words = _attributes(step.attr_set, step.attr_clr)
+    words += [f"r{word}" for word in _attributes(step.recursive_set, step.recursive_clr)]
+    names = {flags: word for word, flags in PROPAGATION.items()}
+    words += [names[flags] for flags in step.propagations]
+    if isinstance(step, s.MountFilesystem):
+        words += [key if value is None else f"{key}={value}" for key, value in step.parameters]
+        words += ["tmpcopyup"] if step.copy_up else []
+    return f" ({', '.join(words)})" if words else ""
+
+
+def _bind(step: s.BindMount) -> str:
+    how = "rbind" if step.recursive else "bind"
+    return f"mount {step.source} on {step.destination} by {how}{_mount_options(step)}"
+
+
+def _device(step: s.MakeDevice) -> str:
+    how = "bind device" if step.bind else "make device"
+    return f"{how} {step.path} {step.type} {step.major}:{step.minor} {step.mode:04o}"
+
+
+def _capabilities(step: s.SetCapabilities) -> str:
+    sets = (
+        ("effective", step.effective),
+        ("permitted", step.permitted),
+        ("inheritable", step.inheritable),
+        ("ambient", step.ambient),
+    )
+    words = [f"{name} {', '.join(names_of(mask)) or 'none'}" for name, mask in sets]
+    return f"set capabilities: {'; '.join(words)}"
+
+
+def _user(step: s.SetUser) -> str:
+    groups = ", ".join(map(str, step.additional_gids)) or "no"
+    return f"become user {step.uid}:{step.gid} with {groups} additional groups"
+
+
+def _hooks(step: s.RunHooks) -> str:
+    return f"run {step.kind} hooks: {', '.join(hook.path for hook in step.hooks)}"
+
+
+def _propagation(flags: int) -> str:
+    return next(word for word, value in PROPAGATION.items() if value == flags)
+
+
+_WORDS: dict[type[s.Step], Callable[..., str]] = {
+    s.MakeCgroup: lambda step: f"make cgroup {step.path}",
+    s.EnableControllers: lambda step: f"enable controllers {', '.join(step.controllers)}",
+    s.WriteCgroup: lambda step: f"write {step.value!r} to {step.file}",
+    s.AttachDeviceFilter: lambda step: f"attach device filter of {len(step.rules)} rules",
+    s.OpenNamespace: lambda step: f"open {step.kind} namespace {step.path}",
+    s.CloneInit: lambda step: f"clone init with new {', '.join(step.kinds) or 'no'} namespaces",
+    s.WriteIdMaps: lambda step: "write uid_map and gid_map",
+    s.SetOomScoreAdj: lambda step: f"set oom_score_adj to {step.value}",
+    s.MoveNetDevice: lambda step: f"move network device {step.host_name} in as {step.name}",
+    s.RunHooks: _hooks,
+    s.AwaitIdMaps: lambda step: "wait for the id maps, become 0:0",
+    s.JoinNamespace: lambda step: f"join {step.kind} namespace",
+    s.UnshareCgroupNamespace: lambda step: "unshare cgroup namespace",
+    s.JoinSessionKeyring: lambda step: f"join session keyring {step.name}",
+    s.SetLoopbackUp: lambda step: "set loopback up",
+    s.SetPropagation: lambda step: f"make all mounts {_propagation(step.flags)}",
+    s.BindRootfs: lambda step: f"{'bind' if step.bind else 'open'} rootfs {step.path}",
+    s.MountFilesystem: lambda step: (
+        f"mount {step.type} on {step.destination}{_mount_options(step)}"
+    ),
+    s.BindMount: _bind,
+    s.MakeDirectory: lambda step: f"make directory {step.path} if missing",
+    s.MakeDevice: _device,
+    s.MakeSymlink: lambda step: f"link {step.path} to {step.target}",
+    s.AwaitHost: lambda step: "wait for main's part",
+    s.SetSysctl: lambda step: f"set sysctl {step.key} to {step.value!r}",
+    s.ReadonlyPath: lambda step: f"make {step.path} read-only",
+    s.MaskPath: lambda step: f"mask {step.path}",
+    s.ReadonlyMount: lambda step: f"make mount {step.destination} read-only",
+    s.PivotRoot: lambda step: f"enter the rootfs by {step.how}",
+    s.VerifyMount: lambda step: f"verify that {step.destination} is our mount",
+    s.ReadonlyRoot: lambda step: "make the root read-only",
+    s.SetRootPropagation: lambda step: f"make the root mount {_propagation(step.flags)}",
+    s.SetHostname: lambda step: f"set hostname {step.name}",
+    s.SetDomainname: lambda step: f"set domainname {step.name}",
+    s.SetRlimit: lambda step: f"set {step.name} to {step.soft}:{step.hard}",
+    s.SetNoNewPrivileges: lambda step: "set no_new_privs",
+    s.DropBounding: lambda step: (
+        f"keep in bounding set: {', '.join(names_of(step.keep)) or 'none'}"
+    ),
+    s.ChangeDirectory: lambda step: f"change directory to {step.path}",
+    s.VerifyDirectory: lambda step: f"verify working directory {step.path}",
+    s.SetUser: _user,
+    s.SetCapabilities: _capabilities,
+    s.SetUmask: lambda step: f"set umask {step.mask:04o}",
+    s.LoadSeccomp: lambda step: f"load seccomp filter of {len(step.program) // 8} instructions",
+    s.ExecuteProcess: lambda step: f"execute {' '.join(map(repr, step.args))}",
+}

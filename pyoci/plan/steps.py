@@ -1,0 +1,387 @@
+"""One record per kind of action: what a plan is made of.
+
+A step says *what* and *where in the container*. It never holds a host path
+below the rootfs: such a path is resolved when the step is carried out, from a
+descriptor. `config` is the JSON path that caused the step, for error messages
+and for `pyoci plan`.
+"""
+
+from __future__ import annotations
+
+from pyoci.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from pyoci.spec.model import DeviceRule, Hook, IdMapping
+
+
+class Step(Record):
+    """The base of all steps."""
+
+    config: str = ""
+
+
+# --- main, before init exists
+
+
+class MakeCgroup(Step):
+    """Make the container's cgroup: `path` below the cgroup2 mount."""
+
+    path: str
+
+
+class EnableControllers(Step):
+    """Have these controllers in the container's cgroup (cgroup.subtree_control of all above it)."""
+
+    controllers: tuple[str, ...]
+
+
+class WriteCgroup(Step):
+    """Write one value to one file of the container's cgroup.
+
+    Where the kernel has no such file, `instead` is done, or nothing if the
+    file is `optional`.
+    """
+
+    file: str
+    value: str
+    instead: WriteCgroup | None = None
+    optional: bool = False
+
+
+class AttachDeviceFilter(Step):
+    """Attach the eBPF program that lets only these devices through; later rules win."""
+
+    rules: tuple[DeviceRule, ...]
+    program: bytes
+
+
+class OpenNamespace(Step):
+    """Open the namespace to join at a host path, and check its type."""
+
+    kind: str
+    path: str
+
+
+class CloneInit(Step):
+    """Make init with new namespaces of these kinds, in the container's cgroup."""
+
+    kinds: tuple[str, ...]
+
+
+# --- main, while init exists
+
+
+class WriteIdMaps(Step):
+    """Write uid_map and gid_map of init's new user namespace (user_namespaces(7))."""
+
+    uid_mappings: tuple[IdMapping, ...]
+    gid_mappings: tuple[IdMapping, ...]
+
+
+class SetOomScoreAdj(Step):
+    """Write init's oom_score_adj (proc(5))."""
+
+    value: int
+
+
+class MoveNetDevice(Step):
+    """Move a network device of the host into the container, under another name."""
+
+    host_name: str
+    name: str
+
+
+class RunHooks(Step):
+    """Run the hooks of one kind, in order."""
+
+    kind: str
+    hooks: tuple[Hook, ...]
+
+
+# --- init
+
+
+class AwaitIdMaps(Step):
+    """Wait for main to write the id maps, then become root of the new user namespace."""
+
+
+class JoinNamespace(Step):
+    """Enter a namespace that main opened (setns(2))."""
+
+    kind: str
+
+
+class UnshareCgroupNamespace(Step):
+    """Get a cgroup namespace whose root is the container's cgroup, which init is in by now."""
+
+
+class JoinSessionKeyring(Step):
+    """Get a session keyring of our own, so that the caller's keys stay outside."""
+
+    name: str
+
+
+class SetLoopbackUp(Step):
+    """Bring `lo` of the new network namespace up."""
+
+
+class SetPropagation(Step):
+    """Set the propagation of all mounts of the new mount namespace; MS_ flags."""
+
+    flags: int
+
+
+class BindRootfs(Step):
+    """Make the rootfs a mount of its own (unless not `bind`); all container paths start there."""
+
+    path: str
+    bind: bool = True
+
+
+class Mount(Step):
+    """The part that all mounts share: attributes are MOUNT_ATTR_ flags, propagation MS_ flags."""
+
+    destination: str
+    attr_set: int = 0
+    attr_clr: int = 0
+    recursive_set: int = 0
+    recursive_clr: int = 0
+    propagations: tuple[int, ...] = ()
+    follow_destination: bool = True
+
+
+class MountFilesystem(Mount):
+    """Mount a new filesystem of this type; `parameters` go to it as they are (None: a flag)."""
+
+    type: str
+    source: str
+    parameters: tuple[tuple[str, str | None], ...] = ()
+    copy_up: bool = False
+
+
+class BindMount(Mount):
+    """Mount a host path; recursive takes the mounts below it too."""
+
+    source: str
+    recursive: bool
+    follow_source: bool = True
+    copy_symlink: bool = False
+
+
+class MakeDirectory(Step):
+    """Make a directory that the process needs, where it is missing and can be made."""
+
+    path: str
+
+
+class MakeDevice(Step):
+    """Make a device node (`type` is c, b or p) below the mount at `base`.
+
+    In a user namespace mknod(2) is forbidden: the host's node is bound instead.
+    """
+
+    base: str
+    path: str
+    type: str
+    major: int
+    minor: int
+    mode: int
+    uid: int
+    gid: int
+    bind: bool = False
+
+
+class MakeSymlink(Step):
+    """Make a symlink of /dev where nothing of that name exists, or in place of what does."""
+
+    base: str
+    path: str
+    target: str
+    replace: bool = False
+
+
+class AwaitHost(Step):
+    """Let main do its part (network devices, hooks on the host's side) and wait for it."""
+
+
+class SetSysctl(Step):
+    """Write a kernel parameter of the container's namespaces."""
+
+    key: str
+    value: str
+
+
+class ReadonlyPath(Step):
+    """Make a path read-only, found from the mount at `base` if that mount is ours."""
+
+    base: str
+    path: str
+
+
+class MaskPath(Step):
+    """Hide a file behind /dev/null or a directory behind an empty one; `base` as above."""
+
+    base: str
+    path: str
+
+
+class ReadonlyMount(Step):
+    """Make a mount of ours read-only, now that nothing more is made in it."""
+
+    destination: str
+
+
+class PivotRoot(Step):
+    """Make the rootfs `/`; how is pivot_root, move (--no-pivot) or chroot (no mount namespace)."""
+
+    how: str
+
+
+class VerifyMount(Step):
+    """Fail unless what is at this path now is the mount we put there."""
+
+    destination: str
+
+
+class ReadonlyRoot(Step):
+    """Make the root mount read-only."""
+
+
+class SetRootPropagation(Step):
+    """Set the propagation of the container's root mount; MS_ flags."""
+
+    flags: int
+
+
+class SetHostname(Step):
+    """sethostname(2)."""
+
+    name: str
+
+
+class SetDomainname(Step):
+    """setdomainname(2)."""
+
+    name: str
+
+
+# --- init, becoming the container process
+
+
+class SetRlimit(Step):
+    """Set one resource limit; `resource` is RLIMIT_'s number."""
+
+    name: str
+    resource: int
+    soft: int
+    hard: int
+
+
+class SetNoNewPrivileges(Step):
+    """PR_SET_NO_NEW_PRIVS."""
+
+
+class DropBounding(Step):
+    """Keep only these capabilities (bit mask) in the bounding set, while CAP_SETPCAP is there."""
+
+    keep: int
+
+
+class SetUser(Step):
+    """Own stdio, then become this user with exactly these groups; capabilities are kept."""
+
+    uid: int
+    gid: int
+    additional_gids: tuple[int, ...]
+
+
+class SetCapabilities(Step):
+    """Make the capability sets exactly these (bit masks)."""
+
+    effective: int
+    permitted: int
+    inheritable: int
+    ambient: int
+
+
+class SetUmask(Step):
+    """umask(2)."""
+
+    mask: int
+
+
+class ChangeDirectory(Step):
+    """Enter the working directory, still as root: the user may not be allowed to (not an error)."""
+
+    path: str
+
+
+class VerifyDirectory(Step):
+    """Enter it as the user if root could not, and make sure that it is inside the container."""
+
+    path: str
+
+
+class LoadSeccomp(Step):
+    """Install the system call filter: the last thing before execve."""
+
+    program: bytes
+    flags: int
+
+
+class ExecuteProcess(Step):
+    """Look the program up and, once started, become it (execve(2))."""
+
+    args: tuple[str, ...]
+    env: tuple[str, ...]
+    preserve_fds: int
+    uid: int
+
+
+if TYPE_CHECKING:
+    BeforeStep: TypeAlias = (
+        MakeCgroup
+        | EnableControllers
+        | WriteCgroup
+        | AttachDeviceFilter
+        | OpenNamespace
+        | CloneInit
+    )
+    BesideStep: TypeAlias = WriteIdMaps | SetOomScoreAdj | MoveNetDevice | RunHooks
+    InitStep: TypeAlias = (
+        AwaitIdMaps
+        | JoinNamespace
+        | UnshareCgroupNamespace
+        | JoinSessionKeyring
+        | SetLoopbackUp
+        | SetPropagation
+        | BindRootfs
+        | MountFilesystem
+        | BindMount
+        | MakeDirectory
+        | MakeDevice
+        | MakeSymlink
+        | AwaitHost
+        | RunHooks
+        | SetSysctl
+        | ReadonlyPath
+        | MaskPath
+        | ReadonlyMount
+        | PivotRoot
+        | VerifyMount
+        | ReadonlyRoot
+        | SetRootPropagation
+        | SetHostname
+        | SetDomainname
+        | SetRlimit
+        | SetNoNewPrivileges
+        | DropBounding
+        | SetUser
+        | SetCapabilities
+        | SetUmask
+        | ChangeDirectory
+        | VerifyDirectory
+    )
