@@ -1,0 +1,1 @@
+"""A container's cgroup on the v2 tree."""

@@ -1,0 +1,208 @@
+"""One container's cgroup on the v2 tree: make, look, freeze, kill, remove (cgroups(7)).
+
+Paths are host paths of cgroup directories, clean and without `..`
+(plan/cgroups_path.py). The tree belongs to root and to no container, so paths
+may be used; files in it are read and written whole.
+"""
+
+from __future__ import annotations
+
+import errno
+import posix
+
+from pyoci.errors import StateError, StepError, describe_errno
+from pyoci.linux.pidfd import read_kernel_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    # Waits this many milliseconds; a caller with something better to wait for brings its own.
+    Pause: TypeAlias = Callable[[int], None]
+
+_RETRIES, _RETRY_MS = 500, 10
+
+
+def make_cgroup(mount: str, path: str) -> tuple[int, list[str]]:
+    """A descriptor of the cgroup, made with its parents, and the directories we made.
+
+    StateError if it holds processes or is frozen: it is somebody else's.
+    """
+    made: list[str] = []
+    where = mount
+    for part in path.strip("/").split("/"):
+        where = f"{where}/{part}" if part else where
+        _make_one(where, made)
+    fd = posix.open(where, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+    if where not in made:
+        try:
+            _check_unused(where)
+        except BaseException:
+            posix.close(fd)
+            raise
+    return fd, made
+
+
+def _make_one(where: str, made: list[str]) -> None:
+    try:
+        posix.mkdir(where, 0o755)
+    except FileExistsError:
+        return
+    except FileNotFoundError:  # a parent was removed by somebody between our two mkdirs
+        _make_one(where.rpartition("/")[0], made)
+        _make_one(where, made)
+        return
+    made.append(where)
+
+
+def _check_unused(path: str) -> None:
+    count = len(read_processes(path, deep=True))
+    if count:
+        message = f"container's cgroup is not empty: {count} process(es) found"
+        raise StateError(message, f"the cgroup is {path}: choose another linux.cgroupsPath")
+    if is_frozen(path):
+        message = "container's cgroup unexpectedly frozen"
+        raise StateError(message, f"the cgroup is {path}")
+
+
+def write_value(path: str, file: str, value: str) -> None:
+    """Write one value to one file of the cgroup; OSError."""
+    fd = posix.open(f"{path}/{file}", posix.O_WRONLY | posix.O_CLOEXEC)
+    try:
+        posix.write(fd, value.encode())
+    finally:
+        posix.close(fd)
+
+
+def enable_controllers(mount: str, path: str, controllers: list[str]) -> None:
+    """Have these controllers in the cgroup: enabled in every cgroup above it.
+
+    StepError that names the controller and the cgroup that lacks it.
+    """
+    where = mount
+    for part in path.strip("/").split("/"):
+        available = read_kernel_file(f"{where}/cgroup.controllers").decode().split()
+        for controller in controllers:
+            if controller not in available:
+                detail = f"controller {controller} is not available in {where}"
+                hint = "the parent cgroup must have it in cgroup.subtree_control"
+                raise StepError("main", "enable cgroup controllers", detail, hint=hint)
+        wanted = " ".join([f"+{controller}" for controller in controllers])
+        try:
+            write_value(where, "cgroup.subtree_control", wanted)
+        except OSError as error:
+            detail = f"{where}/cgroup.subtree_control: {describe_errno(error.errno or 0)}"
+            raise StepError("main", f"enable cgroup controllers {wanted}", detail) from None
+        where = f"{where}/{part}"
+
+
+def read_processes(path: str, *, deep: bool) -> list[int]:
+    """The pids in the cgroup (and those below it), sorted; none if it is gone."""
+    pids: list[int] = []
+    for where in _tree(path) if deep else [path]:
+        try:
+            pids += [int(pid) for pid in read_kernel_file(f"{where}/cgroup.procs").split()]
+        except OSError as error:
+            # ENOENT, ENODEV: removed meanwhile. EOPNOTSUPP: threaded, its processes are above.
+            if error.errno not in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
+                raise
+    return sorted(set(pids))
+
+
+def _tree(path: str) -> list[str]:
+    """The cgroup and all below it, parents first."""
+    found = [path]
+    for where in found:
+        try:
+            with posix.scandir(where) as entries:
+                found += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+    return found
+
+
+def is_frozen(path: str) -> bool:
+    """Whether all processes of the cgroup stand still (cgroup.events)."""
+    try:
+        return b"frozen 1" in read_kernel_file(f"{path}/cgroup.events")
+    except OSError:  # ENOENT: gone; ENODEV: going
+        return False
+
+
+def is_populated(path: str) -> bool:
+    """Whether a live process is in the cgroup or below it (cgroup.events)."""
+    try:
+        return b"populated 1" in read_kernel_file(f"{path}/cgroup.events")
+    except OSError:  # as above
+        return False
+
+
+def thaw(path: str) -> None:
+    """Let a frozen cgroup go on; nothing if it is gone."""
+    try:
+        write_value(path, "cgroup.freeze", "0")
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENODEV):
+            raise
+
+
+def kill_all(path: str, pause: Pause) -> None:
+    """SIGKILL every process in the cgroup and below it; wait (at most 5 s) until none is left."""
+    try:
+        write_value(path, "cgroup.kill", "1")
+    except OSError as error:
+        if error.errno in (errno.ENODEV,) or not posix_exists(path):
+            return
+        if error.errno != errno.ENOENT:
+            raise
+        _kill_each(path)  # before Linux 5.14 there is no cgroup.kill
+    for _ in range(_RETRIES):
+        if not is_populated(path):
+            return
+        pause(_RETRY_MS)
+
+
+def posix_exists(path: str) -> bool:
+    """Whether the path exists."""
+    try:
+        posix.stat(path)
+    except OSError:
+        return False
+    return True
+
+
+def _kill_each(path: str) -> None:
+    for pid in read_processes(path, deep=True):
+        try:
+            posix.kill(pid, 9)
+        except ProcessLookupError:
+            continue
+
+
+def remove_cgroup(path: str, made: tuple[str, ...], pause: Pause) -> None:
+    """Remove the cgroup, those below it and the parents that we made and nobody uses.
+
+    Waits (at most 5 s) for EBUSY to pass: a killed process may still be going.
+    """
+    for where in reversed(_tree(path)):
+        _remove_one(where, pause)
+    for where in reversed(made):
+        try:
+            posix.rmdir(where)
+        except OSError:  # ENOENT: gone; EBUSY, ENOTEMPTY: others are in it now
+            continue
+
+
+def _remove_one(where: str, pause: Pause) -> None:
+    for attempt in range(_RETRIES + 1):
+        try:
+            posix.rmdir(where)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY or attempt == _RETRIES:
+                raise
+            pause(_RETRY_MS)
+        else:
+            return

@@ -1,0 +1,19 @@
+"""The facts about this machine that a plan depends on; nothing is changed here."""
+
+from __future__ import annotations
+
+import posix
+
+from pyoci.host.cgroupfs import find_cgroup_mount, read_own_cgroup
+from pyoci.plan.model import HostFacts
+
+
+def read_facts() -> HostFacts:
+    """What the machine looks like now."""
+    mount = find_cgroup_mount()
+    return HostFacts(
+        machine=posix.uname().machine,
+        euid=posix.geteuid(),
+        cgroup_mount=mount,
+        own_cgroup=read_own_cgroup() if mount else "/",
+    )
