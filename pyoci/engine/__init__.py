@@ -1,0 +1,1 @@
+"""Carries plans out. No function here exits, prints or keeps global state."""

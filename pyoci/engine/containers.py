@@ -1,0 +1,74 @@
+"""A container that exists: its state directory opened, its state read, its status derived."""
+
+from __future__ import annotations
+
+import posix
+
+from pyoci.cgroup.manager import is_frozen
+from pyoci.linux.pidfd import is_running
+from pyoci.state import store
+from pyoci.state.lifecycle import derive_status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+
+class Container:
+    """An open state directory; close it, or use it as a context manager."""
+
+    def __init__(self, root: str, container_id: str) -> None:
+        """Open the container's state directory; ContainerNotFound if there is none."""
+        self.root = root
+        self.container_id = container_id
+        self.dir_fd = store.open_directory(root, container_id)
+
+    def __enter__(self) -> Self:
+        """The container itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the directory, which gives the lock back too."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the state directory."""
+        if self.dir_fd >= 0:
+            posix.close(self.dir_fd)
+            self.dir_fd = -1
+
+    def lock(self) -> None:
+        """Keep others from changing the container until `unlock` or `close`."""
+        store.lock(self.dir_fd, self.container_id)
+
+    def unlock(self) -> None:
+        """Give the lock back."""
+        store.unlock(self.dir_fd)
+
+    def read_state(self) -> store.ContainerState:
+        """The stored state; StateError if it is damaged."""
+        return store.read_state(self.dir_fd, self.container_id)
+
+    def read_status(self, state: store.ContainerState) -> str:
+        """The status, from what is true now."""
+        alive = is_running(state.pid, state.start_time)
+        return derive_status(
+            init_alive=alive,
+            creator_alive=is_running(state.creator_pid, state.creator_start_time),
+            being_created=state.being_created,
+            frozen=alive and is_frozen(state.cgroup_path),
+            waiting=alive and self._init_waits(),
+        )
+
+    def _init_waits(self) -> bool:
+        fifo_fd = store.open_fifo(self.dir_fd)
+        if fifo_fd is None:
+            return False
+        posix.close(fifo_fd)
+        return True

@@ -1,0 +1,175 @@
+"""create: from config.json to a container that waits for `start`."""
+
+from __future__ import annotations
+
+import posix
+import time
+
+from pyoci.engine.main_process import MainProcess
+from pyoci.engine.undo import Undo
+from pyoci.errors import ContainerExists, StateError, StepError, describe_oserror
+from pyoci.host.facts import read_facts
+from pyoci.host.files import read_config
+from pyoci.jsonio import dumps
+from pyoci.linux.pidfd import read_process
+from pyoci.plan.build import build_plan
+from pyoci.plan.paths import absolute
+from pyoci.record import replace
+from pyoci.spec.parse import parse_config
+from pyoci.spec.rules import check_spec
+from pyoci.state import store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from pyoci.plan.model import CreatePlan, CreateRequest, HostFacts
+    from pyoci.state.store import ContainerState
+
+    Log = Callable[[str, str], None]
+
+
+class Creation:
+    """A container that was created by us and that we are the parent of."""
+
+    def __init__(self, request: CreateRequest, plan: CreatePlan, main: MainProcess) -> None:
+        """Take what was asked for, the plan and the finished main process."""
+        self.request = request
+        self.plan = plan
+        self.main = main
+
+    @property
+    def state(self) -> ContainerState:
+        """The state as it is stored."""
+        return self.main.state
+
+
+def create(request: CreateRequest, log: Log) -> None:
+    """Create the container; on failure everything is undone and the first error raised.
+
+    ConfigError, UnsupportedError, ContainerExists, StateError, StepError.
+    """
+    prepare(request, log, wait_on_fifo=True)
+
+
+def plan_create(request: CreateRequest) -> tuple[CreatePlan, HostFacts, dict[str, Any]]:
+    """The plan of a create, the facts it stands on and the config; nothing is changed."""
+    posix.chdir(request.bundle)
+    config = read_config(absolute(request.config_path, request.bundle))
+    spec = parse_config(config)
+    check_spec(spec)
+    facts = read_facts()
+    return build_plan(spec, request, facts), facts, config
+
+
+def prepare(request: CreateRequest, log: Log, *, wait_on_fifo: bool) -> Creation:
+    """Do what create and run share; returns when init is ready and the state says so."""
+    _check_free(request)
+    plan, facts, config = plan_create(request)
+    for warning in plan.warnings:
+        log("warning", warning)
+    undo = Undo()
+    try:
+        dir_fd = _make_directory(request, undo)
+        state = _first_state(request, plan, facts)
+        store.write_state(dir_fd, state)
+        store.write_file(dir_fd, store.CONFIG, dumps(config).encode())
+        main = MainProcess(plan, facts, dir_fd, state, undo)
+        _carry_out(request, main, wait_on_fifo=wait_on_fifo)
+        return Creation(request, plan, main)
+    except BaseException as error:
+        problems = undo.run()
+        _run_poststop_after_failure(request, plan, config, log)
+        if problems:
+            error.add_note("; ".join(problems))
+            log("warning", f"undoing the create: {'; '.join(problems)}")
+        raise
+
+
+def _check_free(request: CreateRequest) -> None:
+    """Refuse a taken id before anything else: its config must not even be looked at."""
+    try:
+        posix.stat(f"{request.root}/{request.container_id}")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StateError(describe_oserror(error)) from None
+    raise ContainerExists(request.container_id)
+
+
+def _carry_out(request: CreateRequest, main: MainProcess, *, wait_on_fifo: bool) -> None:
+    main.make_init(wait_on_fifo=wait_on_fifo)
+    main.state = replace(main.state, being_created=False)
+    store.write_state(main.dir_fd, main.state)
+    if request.pid_file:
+        write_pid_file(request.pid_file, main.pid)
+
+
+def _make_directory(request: CreateRequest, undo: Undo) -> int:
+    try:
+        dir_fd = store.make_directory(request.root, request.container_id)
+    except OSError as error:
+        detail = describe_oserror(error)
+        step = f"make the state directory {request.root}/{request.container_id}"
+        raise StepError("main", step, detail, error.errno or 0) from None
+    undo.push(
+        "remove the state directory",
+        lambda: store.remove_directory(request.root, request.container_id, dir_fd),
+    )
+    return dir_fd
+
+
+def _first_state(request: CreateRequest, plan: CreatePlan, facts: HostFacts) -> ContainerState:
+    """What `delete --force` needs, before there is anything to delete."""
+    pid = posix.getpid()
+    found = read_process(pid)
+    return store.ContainerState(
+        container_id=request.container_id,
+        oci_version=plan.oci_version,
+        bundle=request.bundle,
+        rootfs=plan.rootfs,
+        created=utc_now(),
+        annotations=plan.annotations,
+        cgroup_path=facts.cgroup_mount + plan.cgroup,
+        creator_pid=pid,
+        creator_start_time=found[1] if found else 0,
+        being_created=True,
+        own_pid_namespace=plan.own_pid_namespace,
+    )
+
+
+def utc_now() -> str:
+    """The time as RFC 3339 with nanoseconds."""
+    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{nanoseconds:09}Z"
+
+
+def write_pid_file(path: str, pid: int) -> None:
+    """Write the pid, digits only, so that a reader sees all of it or no file; StepError."""
+    parent, _, name = path.rpartition("/")
+    temporary = f"{parent}/.{name}.{posix.getpid()}"
+    try:
+        flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
+        fd = posix.open(temporary, flags, 0o644)
+        try:
+            posix.write(fd, str(pid).encode())
+        finally:
+            posix.close(fd)
+        posix.rename(temporary, path)
+    except OSError as error:
+        detail = describe_oserror(error)
+        raise StepError("main", f"write pid file {path}", detail, error.errno or 0) from None
+
+
+def _run_poststop_after_failure(
+    request: CreateRequest, plan: CreatePlan, config: dict[str, Any], log: Log
+) -> None:
+    """A create that got to its hooks ends with the poststop ones (runtime.md, "Lifecycle")."""
+    hooks = plan.hooks
+    if not hooks.poststop or not (hooks.prestart or hooks.create_runtime or hooks.create_container):
+        return
+    from pyoci.engine.delete import run_poststop
+
+    state = _first_state(request, plan, read_facts())
+    run_poststop(state, list(config["hooks"]["poststop"]), log)

@@ -1,0 +1,58 @@
+"""Words for failures: imported only once something has failed."""
+
+from __future__ import annotations
+
+from pyoci.engine.sync import Failure, decode_failure
+from pyoci.errors import StepError, describe_errno, describe_oserror
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyoci.plan.model import CreatePlan
+    from pyoci.plan.steps import Step
+
+
+def init_error(plan: CreatePlan, failure: Failure) -> StepError:
+    """The error of a create whose init gave up at a step of the plan."""
+    from pyoci.plan.render import describe
+
+    step = describe(plan.init[failure.step]) if 0 <= failure.step < len(plan.init) else ""
+    cause = plan.init[failure.step].config if step else ""
+    detail = failure.detail or describe_errno(failure.errno)
+    if cause and not detail.startswith(("error running", "exec:")):
+        detail = f"{detail} ({cause})"
+    hint = failure.hint or hint_for(failure.errno, step)
+    return StepError("init", step, detail, failure.errno, failure.path, hint)
+
+
+def main_error(step: Step, error: OSError) -> StepError:
+    """The error of a create whose own step failed."""
+    from pyoci.plan.render import describe
+
+    what = describe(step)
+    detail = describe_oserror(error)
+    if step.config:
+        detail = f"{detail} ({step.config})"
+    number = error.errno or 0
+    return StepError("main", what, detail, number, hint=hint_for(number, what))
+
+
+def start_error(raw: bytes) -> StepError:
+    """The error of a start whose init left these bytes in exec.result."""
+    failure = decode_failure(raw)
+    detail = failure.detail or describe_errno(failure.errno)
+    return StepError("init", "", detail, failure.errno, failure.path, failure.hint)
+
+
+_HINTS = {
+    1: "the runtime lacks a capability, or the kernel forbids it in this user namespace",
+    19: "the kernel does not know this filesystem type: is its module there?",
+    28: "there is no room on the filesystem, or a limit of namespaces or mounts is reached",
+    38: "this kernel is too old for pyoci (Linux 5.12 or newer)",
+}
+
+
+def hint_for(number: int, step: str) -> str:
+    """What an errno usually means in a step, where that is not in its own words."""
+    if number == 22 and step.startswith("mount"):
+        return "the kernel refused an option: see the options of this mount"
+    return _HINTS.get(number, "")

@@ -1,0 +1,159 @@
+"""The init process: from clone3 to execve.
+
+Rules for everything that runs here (SECURITY.md in this project tells why):
+nothing is imported after `seal`, no thread, no logging; no exception reaches
+the interpreter; the process ends in execve or _exit.
+"""
+
+from __future__ import annotations
+
+import gc
+import posix
+import sys
+
+from pyoci.engine import sync
+from pyoci.engine.execute import Execution
+from pyoci.engine.hooks import run_hooks
+from pyoci.engine.steps import InitContext, apply_init_step
+from pyoci.engine.sync import Failure
+from pyoci.errors import PyociError, StepError, describe_oserror
+from pyoci.linux import prctl
+from pyoci.linux.seccomp import install_filter
+from pyoci.plan.steps import LoadSeccomp, RunHooks
+from pyoci.state.store import RESULT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+    from pyoci.plan.model import CreatePlan
+
+_SIGKILL = 9
+
+
+class Inheritance:
+    """What init gets from main: descriptors. fifo_fd is -1 where main itself will say `start`."""
+
+    def __init__(
+        self, sync_fd: int, fifo_fd: int, result_fd: int, namespace_fds: dict[str, int]
+    ) -> None:
+        """Take them."""
+        self.sync_fd = sync_fd
+        self.fifo_fd = fifo_fd
+        self.result_fd = result_fd
+        self.namespace_fds = namespace_fds
+
+
+class _Sealed:
+    """An importer that refuses: after pivot_root an import would run the container's files."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        message = f"import of {name} after the import system was sealed"
+        raise ImportError(message)
+
+
+def seal() -> None:
+    """Shut the import system for good (the class of CVE-2019-14271)."""
+    sys.path.clear()
+    sys.path_hooks.clear()
+    sys.path_importer_cache.clear()
+    sys.meta_path[:] = [_Sealed()]
+
+
+def run_init(plan: CreatePlan, given: Inheritance) -> NoReturn:
+    """Be init until the program runs; never returns."""
+    report = _Report(given.sync_fd)
+    try:
+        gc.disable()
+        seal()
+        prctl.set_parent_death_signal(_SIGKILL)
+        prctl.set_dumpable(dumpable=False)
+        posix.umask(0)
+        _run(plan, given, report)
+    except BaseException as error:  # nothing may reach the interpreter
+        report.send(failure_of(error, report.step))
+    posix._exit(1)  # noqa: SLF001  (its name)
+
+
+class _Report:
+    """Where a failure goes: to main, and once we wait for `start`, to whoever starts us."""
+
+    def __init__(self, sync_fd: int) -> None:
+        self.step = -1
+        self._send: Callable[[Failure], None] = lambda failure: sync.send_failure(sync_fd, failure)
+
+    def to_file(self, result_fd: int) -> None:
+        """From now on into exec.result."""
+
+        def write(failure: Failure) -> None:
+            posix.write(result_fd, sync.encode_failure(failure))
+
+        self._send = write
+
+    def send(self, failure: Failure) -> None:
+        try:
+            self._send(failure)
+        except OSError:  # a full disk: the start will say that init ended without a word
+            return
+
+
+def failure_of(error: BaseException, step: int) -> Failure:
+    """An exception as the message that main words an error from."""
+    if isinstance(error, StepError):
+        return Failure(
+            step=step, errno=error.errno, path=error.path, detail=error.message, hint=error.hint
+        )
+    if isinstance(error, PyociError):
+        return Failure(step=step, detail=error.message, hint=error.hint)
+    if isinstance(error, OSError):
+        return Failure(step=step, errno=error.errno or 0, detail=describe_oserror(error))
+    return Failure(step=step, detail=f"internal error: {type(error).__name__}: {error}")
+
+
+def _run(plan: CreatePlan, given: Inheritance, report: _Report) -> None:
+    context = InitContext(plan, given.sync_fd, given.namespace_fds)
+    for number, step in enumerate(plan.init):
+        report.step = number
+        apply_init_step(step, context)
+    report.step = -1
+    execution = None
+    if plan.process is not None:
+        execution = Execution(plan.process, context.rootfs.root_fd)
+    prctl.set_parent_death_signal(0)
+    sync.send(given.sync_fd, sync.READY)
+    _await_start(given, report)
+    if execution is None:
+        raise StepError("", "", NO_PROCESS)
+    _start(plan, context, execution)
+
+
+NO_PROCESS = "process is not set in config.json: there is nothing to start"
+
+
+def _await_start(given: Inheritance, report: _Report) -> None:
+    if given.fifo_fd < 0:
+        kind, _ = sync.receive(given.sync_fd)
+        if kind != sync.START:
+            posix._exit(1)  # noqa: SLF001  (main is dead, nobody is left to tell)
+        return
+    # Main must see end of file only when we die or have started: it does not wait any longer.
+    posix.close(given.sync_fd)
+    report.to_file(given.result_fd)
+    posix.read(given.fifo_fd, 1)
+
+
+def _start(plan: CreatePlan, context: InitContext, execution: Execution) -> None:
+    """The hooks, then what is left: after the filter nothing but execve may be called."""
+    for step in plan.start:
+        if isinstance(step, RunHooks):
+            env = plan.process.env if plan.process else ()
+            run_hooks(step.kind, step.hooks, context.hook_state("created"), env)
+    execution.prepare()
+    for step in plan.start:
+        if isinstance(step, LoadSeccomp):
+            install_filter(step.program, step.flags)
+    execution.execve()
+
+
+__all__ = ["NO_PROCESS", "RESULT", "Inheritance", "failure_of", "run_init", "seal"]

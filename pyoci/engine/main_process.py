@@ -1,0 +1,255 @@
+"""The main process of create and run: everything on the host's side, up to `ready`.
+
+Every effect pushes its inverse on `undo`. The state directory says enough for
+`delete --force` before each effect, so that even SIGKILL leaves nothing that
+cannot be found.
+"""
+
+from __future__ import annotations
+
+import gc
+import posix
+
+from pyoci.cgroup import manager
+from pyoci.engine import sync
+from pyoci.engine.init import Inheritance, run_init
+from pyoci.engine.waits import pause
+from pyoci.errors import PyociError, StepError
+from pyoci.linux import namespaces
+from pyoci.linux.clone import clone3
+from pyoci.linux.libc import encode
+from pyoci.linux.pidfd import pidfd_send_signal, read_process, reap
+from pyoci.linux.sockets import seqpacket_pair
+from pyoci.plan import steps as s
+from pyoci.plan.namespaces import CLONE_FLAGS
+from pyoci.record import replace
+from pyoci.state import store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from pyoci.engine.undo import Undo
+    from pyoci.plan.model import CreatePlan, HostFacts
+    from pyoci.state.store import ContainerState
+
+_SIGKILL = 9
+
+
+class MainProcess:
+    """One create in progress."""
+
+    def __init__(
+        self, plan: CreatePlan, facts: HostFacts, dir_fd: int, state: ContainerState, undo: Undo
+    ) -> None:
+        """Take the plan, the state directory and the state that is written in it."""
+        self.plan = plan
+        self.facts = facts
+        self.dir_fd = dir_fd
+        self.state = state
+        self.undo = undo
+        self.namespace_fds: dict[str, int] = {}
+        self.cgroup_fd = -1
+        self.pid = 0
+        self.pidfd = -1
+        self.sync_fd = -1
+        self.fifo_fd = self.result_fd = -1
+
+    def make_init(self, *, wait_on_fifo: bool) -> None:
+        """Carry out plan.before and plan.beside; returns when init is ready.
+
+        StepError with init's own words if it failed.
+        """
+        if wait_on_fifo:
+            self.fifo_fd = store.make_fifo(self.dir_fd)
+            self.result_fd = _make_result(self.dir_fd)
+        for step in self.plan.before:
+            with _Naming(step):
+                self._apply_before(step)
+        self._close_handed_over()
+        self._serve_init()
+
+    # --- plan.before
+
+    def _apply_before(self, step: s.BeforeStep) -> None:
+        match step:
+            case s.MakeCgroup():
+                self._make_cgroup()
+            case s.EnableControllers():
+                manager.enable_controllers(
+                    self.facts.cgroup_mount, self.plan.cgroup, list(step.controllers)
+                )
+            case s.WriteCgroup():
+                self._write_cgroup(step)
+            case s.AttachDeviceFilter():
+                self._attach_device_filter(step)
+            case s.OpenNamespace():
+                self._open_namespace(step)
+            case s.CloneInit():
+                self._clone(step)
+
+    def _make_cgroup(self) -> None:
+        path = self.state.cgroup_path
+        fd, made = manager.make_cgroup(self.facts.cgroup_mount, self.plan.cgroup)
+        self.cgroup_fd = fd
+        self.undo.push("remove cgroup", lambda: self._remove_cgroup(path, tuple(made)))
+        self.state = replace(self.state, cgroups_made=tuple(made))
+
+    def _remove_cgroup(self, path: str, made: tuple[str, ...]) -> None:
+        manager.kill_all(path, pause)
+        manager.remove_cgroup(path, made, pause)
+
+    def _write_cgroup(self, step: s.WriteCgroup) -> None:
+        try:
+            manager.write_value(self.state.cgroup_path, step.file, step.value)
+        except FileNotFoundError:
+            if step.instead is not None:
+                self._write_cgroup(step.instead)
+            elif not step.optional:
+                raise
+
+    def _attach_device_filter(self, step: s.AttachDeviceFilter) -> None:
+        from pyoci.cgroup.devices import attach_device_filter
+
+        attach_device_filter(self.cgroup_fd, step.program)
+
+    def _open_namespace(self, step: s.OpenNamespace) -> None:
+        fd = namespaces.open_namespace(step.path)
+        self.namespace_fds[step.kind] = fd
+        try:
+            found = namespaces.namespace_type(fd)
+        except OSError as error:
+            detail = f"{step.path} is no namespace"
+            raise StepError("main", "", detail, error.errno or 0, step.path) from None
+        if found != CLONE_FLAGS[step.kind]:
+            kinds = [kind for kind, flag in CLONE_FLAGS.items() if flag == found]
+            detail = f"{step.path} is a {''.join(kinds)} namespace, not a {step.kind} namespace"
+            raise StepError("main", "", detail, 0, step.path)
+        if step.kind == "pid":  # for our children, so for init
+            namespaces.setns(fd, found)
+
+    def _clone(self, step: s.CloneInit) -> None:
+        flags = 0
+        for kind in step.kinds:
+            flags |= CLONE_FLAGS[kind]
+        self.sync_fd, init_fd = seqpacket_pair()
+        gc.disable()  # a collection in the child would copy every page it touches
+        self.pid, self.pidfd = clone3(flags, self.cgroup_fd)
+        if self.pid == 0:
+            posix.close(self.sync_fd)
+            given = Inheritance(init_fd, self.fifo_fd, self.result_fd, self.namespace_fds)
+            run_init(self.plan, given)
+        self.undo.push("kill init", self._kill_init)
+        posix.close(init_fd)
+        found = read_process(self.pid)
+        self.state = replace(self.state, pid=self.pid, start_time=found[1] if found else 0)
+        store.write_state(self.dir_fd, self.state)
+
+    def _kill_init(self) -> None:
+        pidfd_send_signal(self.pidfd, _SIGKILL)
+        reap(self.pidfd)
+
+    def _close_handed_over(self) -> None:
+        """Close what only init needs now: nobody else may hold its FIFO open."""
+        for fd in (self.fifo_fd, self.result_fd, self.cgroup_fd, *self.namespace_fds.values()):
+            if fd >= 0:
+                posix.close(fd)
+        self.fifo_fd = self.result_fd = self.cgroup_fd = -1
+
+    # --- plan.beside
+
+    def _serve_init(self) -> None:
+        """Do our part: what init waits for from the start, and the rest when it asks; until ready."""
+        for step in self.plan.beside:
+            if isinstance(step, s.WriteIdMaps | s.SetOomScoreAdj):
+                with _Naming(step):
+                    self._apply_early(step)
+        served = False
+        while True:
+            kind, failure = sync.receive(self.sync_fd)
+            if kind == sync.HOST_HOOKS and not served:
+                served = True
+                self._run_host_part()
+                sync.send(self.sync_fd, sync.HOOKS_DONE)
+            elif kind == sync.READY:
+                return
+            else:
+                raise self._init_failed(failure)
+
+    def _apply_early(self, step: s.WriteIdMaps | s.SetOomScoreAdj) -> None:
+        if isinstance(step, s.SetOomScoreAdj):
+            _write_proc(self.pid, "oom_score_adj", str(step.value))
+            return
+        for name, mappings in (("gid_map", step.gid_mappings), ("uid_map", step.uid_mappings)):
+            lines = [f"{m.container_id} {m.host_id} {m.size}\n" for m in mappings]
+            _write_proc(self.pid, name, "".join(lines))
+        sync.send(self.sync_fd, sync.IDS_MAPPED)
+
+    def _run_host_part(self) -> None:
+        for step in self.plan.beside:
+            if isinstance(step, s.MoveNetDevice):
+                from pyoci.engine.net import move_net_device
+
+                with _Naming(step):
+                    move_net_device(step.host_name, step.name, self.pid)
+            elif isinstance(step, s.RunHooks):
+                self._run_hooks(step)
+
+    def _run_hooks(self, step: s.RunHooks) -> None:
+        from pyoci.engine.hooks import run_hooks, state_of_container
+
+        plan = self.plan
+        # prestart is older than `creating`: its hooks are still told `created`.
+        status = "created" if step.kind == "prestart" else "creating"
+        described = state_of_container(
+            plan.oci_version, plan.container_id, status, self.pid, plan.bundle, plan.annotations
+        )
+        run_hooks(step.kind, step.hooks, described)
+
+    def _init_failed(self, failure: sync.Failure | None) -> PyociError:
+        from pyoci.engine.failures import init_error
+
+        if failure is not None:
+            return init_error(self.plan, failure)
+        status = reap(self.pidfd)
+        if status == 128 + _SIGKILL:
+            return StepError("init", "", "container init was OOM-killed (memory limit too low?)")
+        return StepError("init", "", f"init ended without a word (exit status {status})")
+
+
+def _make_result(dir_fd: int) -> int:
+    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
+    return posix.open(store.RESULT, flags, 0o600, dir_fd=dir_fd)
+
+
+def _write_proc(pid: int, name: str, value: str) -> None:
+    path = f"/proc/{pid}/{name}"
+    fd = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
+    try:
+        posix.write(fd, encode(value))
+    except OSError as error:
+        error.filename = path
+        raise
+    finally:
+        posix.close(fd)
+
+
+class _Naming:
+    """Gives an OSError inside the name of the step and its config path: a StepError."""
+
+    def __init__(self, step: s.Step) -> None:
+        self.step = step
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, OSError):
+            from pyoci.engine.failures import main_error
+
+            raise main_error(self.step, error) from None

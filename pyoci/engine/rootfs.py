@@ -1,0 +1,409 @@
+"""Carrying out the steps that build the container's filesystem.
+
+The rootfs belongs to somebody else, who may be changing it right now: every
+container path is resolved from a descriptor (linux/fs.py), and what was
+resolved is used by its descriptor only. Mounts are made detached, set up, and
+then moved onto their target.
+"""
+
+from __future__ import annotations
+
+import errno
+import posix
+
+from pyoci.errors import StepError, describe_errno
+from pyoci.linux import consts as c
+from pyoci.linux import fs, mount
+from pyoci.linux.libc import encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyoci.plan import steps as s
+
+_PATH = c.O_PATH | posix.O_CLOEXEC
+_NULL_DEVICE = (1, 3)
+# Filesystems whose place in the container is looked at by everybody: no symlink may lead there.
+_STRICT_TYPES = ("proc", "sysfs")
+# What may be mounted over inside procfs: the files that lxcfs serves.
+_PROC_FILES = (
+    "cpuinfo",
+    "diskstats",
+    "meminfo",
+    "stat",
+    "swaps",
+    "uptime",
+    "loadavg",
+    "slabinfo",
+    "net/dev",
+    "sys/kernel/ns_last_pid",
+    "sys/crypto/fips_enabled",
+)
+
+
+class Rootfs:
+    """The container's filesystem while it is built: the root, and the mounts we made in it."""
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self.root_fd = -1
+        self.mounts: dict[str, int] = {}
+        self._null_fd = -1
+        self._empty_fd = -1
+        self._proc_fd = -1
+
+    # --- the root itself
+
+    def set_propagation(self, step: s.SetPropagation) -> None:
+        """Cut the new mount namespace off from the host's (or leave it shared, if asked to)."""
+        mount.mount_propagation("/", step.flags)
+
+    def bind_rootfs(self, step: s.BindRootfs) -> None:
+        """Open the rootfs; as a mount of its own, below a parent that propagates nothing."""
+        flags = _PATH | posix.O_DIRECTORY
+        place_fd = posix.open(encode(step.path), flags)
+        if not step.bind:
+            self.root_fd = place_fd
+            return
+        tree_fd = mount.clone_tree(place_fd, recursive=True)
+        mount.mount_setattr(tree_fd, propagation=c.MS_PRIVATE)
+        _make_parent_private(place_fd)
+        mount.move_mount(tree_fd, place_fd)
+        posix.close(place_fd)
+        self.root_fd = tree_fd
+
+    def pivot_root(self, step: s.PivotRoot) -> None:
+        """Make the rootfs `/` and let go of everything outside."""
+        if step.how == "pivot_root":
+            self._pivot()
+        else:
+            posix.fchdir(self.root_fd)
+            if step.how == "move":
+                mount.mount_move(".", "/", c.MS_MOVE)
+            posix.chroot(".")
+        posix.chdir("/")
+
+    def _pivot(self) -> None:
+        old_fd = posix.open("/", _PATH | posix.O_DIRECTORY)
+        posix.fchdir(self.root_fd)
+        mount.pivot_root(".", ".")
+        # The old root lies on top of the new one now. Cut it off before it goes, or its
+        # unmounting would reach the host where the config asked for shared propagation.
+        posix.fchdir(old_fd)
+        posix.close(old_fd)
+        mount.mount_propagation(".", c.MS_SLAVE | c.MS_REC)
+        mount.umount2(".", c.MNT_DETACH)
+
+    def verify_mount(self, step: s.VerifyMount) -> None:
+        """Refuse to go on if the path does not lead to our mount: the rootfs was changed under us."""
+        found_fd = fs.open_beneath(self.root_fd, step.destination)
+        same = fs.mount_id(found_fd) == fs.mount_id(self.mounts[step.destination])
+        posix.close(found_fd)
+        if not same:
+            raise StepError(
+                "", "", "another mount or directory has taken its place", path=step.destination
+            )
+
+    def set_root_propagation(self, step: s.SetRootPropagation) -> None:
+        """rootfsPropagation, after pivot_root, which does not work on shared mounts."""
+        mount.mount_propagation("/", step.flags)
+
+    def make_root_readonly(self) -> None:
+        """root.readonly: the root mount alone, what is mounted in it stays as it is."""
+        mount.mount_setattr(self.root_fd, attr_set=c.MOUNT_ATTR_RDONLY)
+
+    # --- mounts
+
+    def mount_filesystem(self, step: s.MountFilesystem) -> None:
+        """Make a new filesystem and put it in place."""
+        tree_fd = _new_filesystem(step.type, step.source, step.parameters, step.attr_set)
+        strict = step.type in _STRICT_TYPES
+        target_fd = self._open_target(step, directory=True, strict=strict)
+        if step.copy_up:
+            from pyoci.engine.copyup import copy_tree
+
+            copy_tree(target_fd, tree_fd)
+        self._attach(step, tree_fd, target_fd, has_parameters=True)
+
+    def bind_mount(self, step: s.BindMount) -> None:
+        """Put a host path in place."""
+        if step.copy_symlink and self._copy_symlink(step):
+            return
+        flags = 0 if step.follow_source else c.AT_SYMLINK_NOFOLLOW
+        flags |= c.OPEN_TREE_CLONE | (c.AT_RECURSIVE if step.recursive else 0)
+        tree_fd = _with_path(step.source, mount.open_tree_at, c.AT_FDCWD, step.source, flags)
+        directory = fs.kind_of(tree_fd) == fs.S_IFDIR
+        target_fd = self._open_target(step, directory=directory, strict=False)
+        self._refuse_over_proc(step, tree_fd, target_fd)
+        self._attach(step, tree_fd, target_fd, has_parameters=False)
+
+    def _copy_symlink(self, step: s.BindMount) -> bool:
+        try:
+            target = posix.readlink(encode(step.source))
+        except OSError:  # EINVAL: no symlink
+            return False
+        parent_fd, name = self._open_parent("/", step.destination)
+        _symlink(target, name, parent_fd, replace=False)
+        posix.close(parent_fd)
+        return True
+
+    def _open_target(self, step: s.Mount, *, directory: bool, strict: bool) -> int:
+        path = step.destination
+        if not step.follow_destination:
+            parent_fd, name = self._open_parent("/", path)
+            try:
+                return fs.make_entry(parent_fd, name, directory=directory)
+            finally:
+                posix.close(parent_fd)
+        if strict:
+            # Either it is there and no symlink is on the way, or it is made; then look again.
+            posix.close(fs.make_in_root(self.root_fd, path, directory=True))
+            return fs.open_beneath(self.root_fd, path)
+        return fs.make_in_root(self.root_fd, path, directory=directory)
+
+    def _refuse_over_proc(self, step: s.BindMount, tree_fd: int, target_fd: int) -> None:
+        """Only procfs may stand on /proc, and in it only the files that lxcfs serves."""
+        if step.destination != "/proc" and fs.filesystem_type(target_fd) != c.PROC_SUPER_MAGIC:
+            return
+        if fs.filesystem_type(tree_fd) == c.PROC_SUPER_MAGIC:
+            return
+        proc_fd = self.mounts.get("/proc", -1)
+        for name in _PROC_FILES if proc_fd >= 0 else ():
+            if _same_file(target_fd, proc_fd, name):
+                return
+        raise StepError("", "", "it would hide part of procfs", path=step.destination)
+
+    def _attach(self, step: s.Mount, tree_fd: int, target_fd: int, *, has_parameters: bool) -> None:
+        if not has_parameters and (step.attr_set or step.attr_clr):
+            mount.mount_setattr(tree_fd, step.attr_set, step.attr_clr & ~step.attr_set)
+        if step.recursive_set or step.recursive_clr:
+            mount.mount_setattr(tree_fd, step.recursive_set, step.recursive_clr, recursive=True)
+        mount.move_mount(tree_fd, target_fd)
+        posix.close(target_fd)
+        for flags in step.propagations:
+            recursive = bool(flags & c.MS_REC)
+            mount.mount_setattr(tree_fd, propagation=flags & ~c.MS_REC, recursive=recursive)
+        self.mounts[step.destination] = tree_fd
+
+    # --- devices
+
+    def _open_parent(self, base: str, path: str) -> tuple[int, str]:
+        """The directory that `path` lies in, made if missing, and the last name."""
+        base_fd = self.mounts.get(base, self.root_fd)
+        parent, name = fs.split(path if base == "/" else path[len(base) :])
+        if base != "/" or not path.startswith("/dev/"):
+            return fs.make_in_root(base_fd, parent, directory=True), name
+        # /dev of the image itself: a symlink there would take our nodes elsewhere.
+        posix.close(fs.make_in_root(self.root_fd, parent, directory=True))
+        return fs.open_beneath(self.root_fd, parent), name
+
+    def make_device(self, step: s.MakeDevice) -> None:
+        """Make a node, or make sure that the one that is there is the same."""
+        parent_fd, name = self._open_parent(step.base, step.path)
+        try:
+            if step.bind:
+                self._bind_device(step, parent_fd, name)
+            else:
+                _make_node(step, encode(name), parent_fd)
+        finally:
+            posix.close(parent_fd)
+
+    def _bind_device(self, step: s.MakeDevice, parent_fd: int, name: str) -> None:
+        tree_fd = mount.open_tree_at(c.AT_FDCWD, step.path, c.OPEN_TREE_CLONE)
+        _check_node(step, posix.fstat(tree_fd))
+        target_fd = fs.make_entry(parent_fd, name, directory=False)
+        mount.move_mount(tree_fd, target_fd)
+        posix.close(target_fd)
+        posix.close(tree_fd)
+
+    def make_symlink(self, step: s.MakeSymlink) -> None:
+        """Make a link of /dev."""
+        parent_fd, name = self._open_parent(step.base, step.path)
+        _symlink(step.target, name, parent_fd, replace=step.replace)
+        posix.close(parent_fd)
+
+    def make_directory(self, step: s.MakeDirectory) -> None:
+        """Make the working directory; if it cannot be made, entering it will say why."""
+        try:
+            posix.close(fs.make_in_root(self.root_fd, step.path, directory=True))
+        except OSError:  # EROFS, EACCES, ENOTDIR...
+            return
+
+    # --- what is hidden
+
+    def _open_hidden(self, base: str, path: str) -> int | None:
+        """What a masked or read-only path is, found from our own mount; None if it is not there."""
+        try:
+            if base == "/":
+                return fs.open_in_root(self.root_fd, path)
+            return fs.open_beneath(self.mounts[base], path[len(base) :])
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def make_path_readonly(self, step: s.ReadonlyPath) -> None:
+        """Bind the path on itself, read-only."""
+        target_fd = self._open_hidden(step.base, step.path)
+        if target_fd is None:
+            return
+        tree_fd = mount.clone_tree(target_fd, recursive=True)
+        mount.mount_setattr(tree_fd, attr_set=c.MOUNT_ATTR_RDONLY)
+        mount.move_mount(tree_fd, target_fd)
+        posix.close(target_fd)
+        if step.path in self.mounts:  # later paths below it start from the read-only one
+            self.mounts[step.path] = tree_fd
+        else:
+            posix.close(tree_fd)
+
+    def mask_path(self, step: s.MaskPath) -> None:
+        """Put an empty read-only directory, or /dev/null, over the path."""
+        target_fd = self._open_hidden(step.base, step.path)
+        if target_fd is None:
+            return
+        directory = fs.kind_of(target_fd) == fs.S_IFDIR
+        cover_fd = self._empty_directory() if directory else self._null_device()
+        mount.move_mount(cover_fd, target_fd)
+        posix.close(target_fd)
+        if not directory:
+            posix.close(cover_fd)
+
+    def _null_device(self) -> int:
+        """A detached mount of the host's /dev/null, which must be what it says."""
+        if self._null_fd < 0:
+            self._null_fd = posix.open("/dev/null", _PATH | posix.O_NOFOLLOW)
+            found = posix.fstat(self._null_fd)
+            if not _is_device(found, "c", *_NULL_DEVICE):
+                raise StepError("", "", "the host's /dev/null is no null device", path="/dev/null")
+        return mount.clone_tree(self._null_fd, recursive=False)
+
+    def _empty_directory(self) -> int:
+        """A detached mount of an empty read-only directory; one filesystem serves all."""
+        if self._empty_fd < 0:
+            parameters = (("size", "0"), ("nr_inodes", "1"), ("mode", "0755"), ("ro", None))
+            attributes = c.MOUNT_ATTR_RDONLY | c.MOUNT_ATTR_NOSUID | c.MOUNT_ATTR_NODEV
+            self._empty_fd = _new_filesystem(
+                "tmpfs", "tmpfs", parameters, attributes | c.MOUNT_ATTR_NOEXEC
+            )
+            return self._empty_fd
+        return mount.clone_tree(self._empty_fd, recursive=False)
+
+    def make_mount_readonly(self, step: s.ReadonlyMount) -> None:
+        """Make a mount of ours read-only now."""
+        mount.mount_setattr(self.mounts[step.destination], attr_set=c.MOUNT_ATTR_RDONLY)
+
+    # --- procfs
+
+    def set_sysctl(self, step: s.SetSysctl) -> None:
+        """Write a kernel parameter through a procfs of our own, which nobody can have covered."""
+        if self._proc_fd < 0:
+            self._proc_fd = _new_filesystem("proc", "proc", (), 0)
+        resolve = c.RESOLVE_BENEATH | c.RESOLVE_NO_XDEV | c.RESOLVE_NO_MAGICLINKS
+        path = f"sys/{sysctl_path(step.key)}"
+        flags = posix.O_WRONLY | posix.O_NOCTTY
+        fd = fs.openat2(self._proc_fd, path, flags, resolve | c.RESOLVE_NO_SYMLINKS)
+        try:
+            posix.write(fd, encode(step.value))
+        finally:
+            posix.close(fd)
+
+
+def sysctl_path(key: str) -> str:
+    """The file of a kernel parameter below /proc/sys; as sysctl(8), the first separator decides."""
+    dot, slash = key.find("."), key.find("/")
+    if slash != -1 and (dot == -1 or slash < dot):
+        return key
+    return key.translate({ord("."): "/", ord("/"): "."})
+
+
+def _with_path(path: str, call: Callable[..., int], *args: object) -> int:
+    try:
+        return call(*args)
+    except OSError as error:
+        error.filename = path
+        raise
+
+
+def _make_parent_private(fd: int) -> None:
+    """Make the mount that a directory lies on private: nothing moved onto it will propagate."""
+    fd = posix.dup(fd)
+    while True:
+        try:
+            mount.mount_setattr(fd, propagation=c.MS_PRIVATE)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # EINVAL: not the root of a mount: look above
+                raise
+        else:
+            posix.close(fd)
+            return
+        above = posix.open("..", _PATH | posix.O_DIRECTORY, dir_fd=fd)
+        posix.close(fd)
+        fd = above
+
+
+def _new_filesystem(
+    kind: str, source: str, parameters: tuple[tuple[str, str | None], ...], attributes: int
+) -> int:
+    """A detached mount of a new superblock; StepError with the kernel's own words if refused."""
+    context_fd = mount.fsopen(kind)
+    try:
+        mount.fsconfig_string(context_fd, "source", source)
+        for key, value in parameters:
+            if value is None:
+                mount.fsconfig_flag(context_fd, key)
+            else:
+                mount.fsconfig_string(context_fd, key, value)
+        mount.fsconfig_create(context_fd)
+        return mount.fsmount(context_fd, attributes)
+    except OSError as error:
+        said = mount.read_context_log(context_fd)
+        if not said:
+            raise
+        detail = f"{describe_errno(error.errno or 0)}: {said}"
+        raise StepError("", "", detail, errno=error.errno or 0) from None
+    finally:
+        posix.close(context_fd)
+
+
+def _is_device(found: posix.stat_result, kind: str, major: int, minor: int) -> bool:
+    same_kind = found.st_mode & fs.S_IFMT == _NODE_KINDS[kind]
+    return same_kind and (kind == "p" or found.st_rdev == posix.makedev(major, minor))
+
+
+_NODE_KINDS = {"c": 0o020000, "b": 0o060000, "p": 0o010000}
+
+
+def _make_node(step: s.MakeDevice, name: bytes, parent_fd: int) -> None:
+    number = 0 if step.type == "p" else posix.makedev(step.major, step.minor)
+    try:
+        posix.mknod(name, _NODE_KINDS[step.type] | step.mode, number, dir_fd=parent_fd)
+    except FileExistsError:
+        _check_node(step, posix.stat(name, dir_fd=parent_fd, follow_symlinks=False))
+        return
+    if step.uid or step.gid:
+        posix.chown(name, step.uid, step.gid, dir_fd=parent_fd, follow_symlinks=False)
+
+
+def _check_node(step: s.MakeDevice, found: posix.stat_result) -> None:
+    if not _is_device(found, step.type, step.major, step.minor):
+        detail = f"{step.path} exists and is not {step.type} {step.major}:{step.minor}"
+        raise StepError("", "", detail, errno=errno.EEXIST, path=step.path)
+
+
+def _symlink(target: str | bytes, name: str, parent_fd: int, *, replace: bool) -> None:
+    try:
+        posix.symlink(target, encode(name), dir_fd=parent_fd)
+    except FileExistsError:
+        if not replace:
+            return
+        posix.unlink(encode(name), dir_fd=parent_fd)
+        posix.symlink(target, encode(name), dir_fd=parent_fd)
+
+
+def _same_file(target_fd: int, proc_fd: int, name: str) -> bool:
+    try:
+        fd = fs.open_beneath(proc_fd, name)
+    except OSError:  # ENOENT: this kernel has no such file
+        return False
+    a, b = posix.fstat(target_fd), posix.fstat(fd)
+    posix.close(fd)
+    return (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)

@@ -1,0 +1,95 @@
+"""The messages between main and init.
+
+    main                                          init
+     | ------------- clone3 ----------------------> |
+     | -- ids_mapped -----------------------------> |  only with a new user namespace
+     |                                              |  namespaces, mounts, devices
+     | <----------------------------- host_hooks -- |  only if main has steps beside
+     |  network devices, prestart, createRuntime    |
+     | -- hooks_done -----------------------------> |
+     |                                              |  createContainer hooks, pivot_root, the rest
+     | <------------------------ ready | failed --- |
+     |  state "created", pid file                   |
+     |                                              |
+     |  run:  -- start ----------------------------> |  the same socket
+     |  create ends; start writes to exec.fifo ----> |
+     |                                              |  startContainer hooks, filter, execve
+     | <----------------- end of file | failed ---- |  run: the socket; start: exec.result
+
+One message is one datagram of a SOCK_SEQPACKET pair: its kind, a blank, and
+for `failed` a JSON object. The descriptors are close-on-exec: end of file
+after `start` means that execve has happened or that init is dead, before
+`ready` only the latter.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from pyoci import jsonio
+from pyoci.record import Record
+
+IDS_MAPPED = b"ids_mapped"
+HOST_HOOKS = b"host_hooks"
+HOOKS_DONE = b"hooks_done"
+READY = b"ready"
+START = b"start"
+FAILED = b"failed"
+END = b""
+_LIMIT = 1 << 16
+
+
+class Failure(Record):
+    """Why init gave up: the index of the step in plan.init (-1: another), and the words."""
+
+    step: int
+    errno: int = 0
+    path: str = ""
+    detail: str = ""
+    hint: str = ""
+
+
+def send(fd: int, kind: bytes) -> None:
+    """Send a message without content; OSError(EPIPE) if the other side is gone."""
+    posix.write(fd, kind)
+
+
+def encode_failure(failure: Failure) -> bytes:
+    """The failure as JSON, cut to what fits into one message."""
+    members = {
+        "step": failure.step,
+        "errno": failure.errno,
+        "path": failure.path[:4096],
+        "detail": failure.detail[:8192],
+        "hint": failure.hint[:1024],
+    }
+    return jsonio.dumps(members).encode()
+
+
+def decode_failure(raw: bytes) -> Failure:
+    """The failure in a message of init; one that cannot be read is itself told."""
+    try:
+        value = jsonio.loads(raw.decode())
+        if isinstance(value, dict):
+            return Failure(**value)
+    except (ValueError, TypeError):
+        pass
+    return Failure(step=-1, detail=f"unreadable message from init: {raw[:80]!r}")
+
+
+def send_failure(fd: int, failure: Failure) -> None:
+    """Tell main; nothing if main is gone, for then nobody wants to know."""
+    try:
+        posix.write(fd, FAILED + b" " + encode_failure(failure))
+    except OSError:  # EPIPE, ECONNRESET
+        return
+
+
+def receive(fd: int) -> tuple[bytes, Failure | None]:
+    """The next message's kind, END at end of file; a failure is decoded."""
+    try:
+        message = posix.read(fd, _LIMIT)
+    except ConnectionResetError:
+        return END, None
+    kind, _, content = message.partition(b" ")
+    return kind, decode_failure(content) if kind == FAILED else None
