@@ -1,0 +1,95 @@
+"""The device filter on a cgroup: attached to a new one, exchanged on one in use.
+
+The program comes from ``plan/cgroup/devices.py``. OSErrors are bpf(2)'s;
+whether one may be tolerated (rootless: EPERM) is for the caller to say.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from pyoci.errors import InternalError
+from pyoci.linux import bpf
+
+_ATTEMPTS = 20
+_LOG_LINES = 8
+
+
+def attach_device_filter(cgroup_fd: int, program: bytes) -> None:
+    """Attach a program to a cgroup that has none yet, one that was just made.
+
+    InternalError with the verifier's words if the kernel refuses the program.
+    The cgroup keeps it; nothing is left open.
+    """
+    program_fd = _load(program)
+    try:
+        bpf.attach(cgroup_fd, program_fd)
+    finally:
+        posix.close(program_fd)
+
+
+def replace_device_filter(cgroup_fd: int, program: bytes) -> None:
+    """Make a program the only one of a cgroup; at no moment is there none.
+
+    One that is attached is replaced in one step. Of several (systemd leaves
+    its own beside ours) each must allow a request, so the new one is added and
+    the old ones are taken off.
+    """
+    program_fd = _load(program)
+    try:
+        for _ in range(_ATTEMPTS):
+            if _replace(cgroup_fd, program_fd):
+                return
+        bpf.attach(cgroup_fd, program_fd)
+    finally:
+        posix.close(program_fd)
+
+
+def _replace(cgroup_fd: int, program_fd: int) -> bool:
+    """One attempt; False if somebody else changed what is attached meanwhile."""
+    old_fds = _open_attached(cgroup_fd)
+    try:
+        if len(old_fds) == 1:
+            try:
+                bpf.attach(cgroup_fd, program_fd, old_fds[0])
+            except FileNotFoundError:
+                return False
+            return True
+        bpf.attach(cgroup_fd, program_fd)
+        for old_fd in old_fds:
+            _detach(cgroup_fd, old_fd)
+    finally:
+        for old_fd in old_fds:
+            posix.close(old_fd)
+    return True
+
+
+def _open_attached(cgroup_fd: int) -> list[int]:
+    """Descriptors of the attached programs that we may touch.
+
+    EPERM and EACCES: a security module keeps that program from us. It can only
+    deny more, so it does no harm. ENOENT: it went meanwhile.
+    """
+    opened = []
+    for program_id in bpf.read_attached(cgroup_fd):
+        try:
+            opened.append(bpf.open_program(program_id))
+        except (PermissionError, FileNotFoundError):
+            continue
+    return opened
+
+
+def _detach(cgroup_fd: int, program_fd: int) -> None:
+    try:
+        bpf.detach(cgroup_fd, program_fd)
+    except FileNotFoundError:  # somebody else took it off
+        return
+
+
+def _load(program: bytes) -> int:
+    try:
+        return bpf.load_device_program(program)
+    except bpf.VerifierError as error:
+        said = "; ".join(error.log.splitlines()[-_LOG_LINES:])
+        message = f"the kernel's verifier refused the device filter: {said}"
+        raise InternalError(message) from error
