@@ -1,0 +1,77 @@
+# The commands of this project; `make help` lists them. The work is done in packaging/ and demo/.
+
+PYTHON ?= /usr/bin/python3
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+VENV := .venv
+RUNTIME := build/pyoci
+RUN_PYTHON = $(PYTHON) -EsB
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast lint build install uninstall deps bench clean check-python \
+	conformance conformance-spec conformance-spec-pyoci conformance-spec-runc conformance-spec-crun \
+	conformance-runtime-tools
+
+help: ## list these commands
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 34
+	@echo '  Variables: PYTHON=$(PYTHON) PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+
+demo: ## as root: build a busybox bundle and run it (installs what is missing)
+	@packaging/dependencies.sh demo
+	@$(MAKE) --no-print-directory build
+	@demo/run.sh $(RUNTIME)
+
+test: ## as root: every level this machine can run (installs what is missing)
+	@packaging/dependencies.sh test
+	@$(MAKE) --no-print-directory build $(VENV)/complete
+	@$(VENV)/bin/python -B packaging/run_tests.py --production $(PYTHON)
+
+test-fast: $(VENV)/complete ## what needs no root, in seconds
+	$(VENV)/bin/python -m pytest -q
+
+lint: $(VENV)/complete ## ruff, mypy, import-linter and codespell
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo --no-cache
+	$(VENV)/bin/codespell
+
+build: check-python ## build/pyoci, for PYTHON
+	@$(RUN_PYTHON) packaging/build.py
+
+install: check-python ## PREFIX/bin/pyoci and PREFIX/lib/pyoci, for PYTHON
+	@$(RUN_PYTHON) packaging/install.py install --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
+
+uninstall: check-python ## take that away again
+	@$(RUN_PYTHON) packaging/install.py uninstall --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
+
+check-python:
+	@test -x '$(PYTHON)' || { echo 'PYTHON=$(PYTHON): no such interpreter' >&2; exit 1; }
+
+deps: ## as root: the packages that demo and test need, and the tools of lint
+	@packaging/dependencies.sh test
+	@$(MAKE) --no-print-directory $(VENV)/complete
+
+$(VENV)/complete: packaging/requirements-dev.txt packaging/venv.sh
+	@packaging/venv.sh $(PYTHON) $(VENV)
+
+conformance: conformance-spec conformance-runtime-tools ## the two suites below
+
+conformance-spec: $(addprefix conformance-spec-,pyoci runc crun) ## the specification's MUST statements, on pyoci, runc and crun
+
+conformance-spec-pyoci: build
+	$(PYTHON) -B -m conformance.spec --runtime $(RUNTIME)
+
+conformance-spec-runc conformance-spec-crun: conformance-spec-%:
+	$(PYTHON) -B -m conformance.spec --runtime "$$(command -v $*)"
+
+conformance-runtime-tools: build ## runtime-tools' validation, from RUNTIME_TOOLS=DIR or Go modules
+	$(PYTHON) -B -m conformance.runtime_tools --runtime $(RUNTIME)
+
+bench: build ## pyoci against Debian's runc and crun, on an idle machine
+	$(PYTHON) -B -m bench
+
+clean: ## remove what these commands made
+	rm -rf build .venv .venv-3.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
