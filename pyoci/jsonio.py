@@ -19,10 +19,19 @@ class _Context:
 
     def __init__(self, pairs_hook: Callable[[list[tuple[str, object]]], object] | None) -> None:
         self.object_pairs_hook = pairs_hook
-        self.parse_float = float
+        self.parse_float = parse_float
         self.parse_int = int
         self.parse_constant = refuse_constant
         self.memo = {}
+
+
+def parse_float(text: str) -> float:
+    """The number; ValueError where it is too large for one, which float() turns into infinity."""
+    value = float(text)
+    if value - value != 0:
+        message = f"{text[:40]} is out of range"
+        raise ValueError(message)
+    return value
 
 
 def refuse_constant(name: str) -> object:
@@ -58,6 +67,9 @@ def loads(text: str) -> object:
     start = len(text) - len(text.lstrip(" \t\n\r"))
     try:
         value, end = make_scanner(_Context(refuse_duplicates))(text, start)  # type: ignore[arg-type]  # any object
+    except SystemError:
+        # CPython 3.11 finds no JSONDecodeError to raise as long as json.decoder is not imported.
+        return _loads_with_json(text)
     except StopIteration as stop:
         message = f"no JSON value at character {stop.value}"
         raise ValueError(message) from None
@@ -70,7 +82,12 @@ def loads(text: str) -> object:
 def _loads_with_json(text: str) -> object:
     import json
 
-    return json.loads(text, object_pairs_hook=refuse_duplicates, parse_constant=refuse_constant)
+    return json.loads(
+        text,
+        object_pairs_hook=refuse_duplicates,
+        parse_constant=refuse_constant,
+        parse_float=parse_float,
+    )
 
 
 def _plain_quote(text: str) -> str:
@@ -88,14 +105,18 @@ except ImportError:  # pragma: no cover  (another Python implementation)
 def dumps(value: object, indent: str = "", newline: str = "") -> str:
     """The value as JSON; one line, or one member a line if indent is given.
 
-    Takes None, bool, int, float, str, and lists, tuples and dicts of them; TypeError else.
+    Takes None, bool, int, float, str, and lists, tuples and dicts of them; TypeError else,
+    ValueError for NaN and the infinities.
     """
     if value is None or value is True or value is False:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, str):
         return quote(value)
     if isinstance(value, int | float):
-        return repr(value)
+        text = repr(value)
+        if text[-1] in "fn":
+            refuse_constant(text)
+        return text
     inner = newline + indent if indent else ""
     if indent and not newline:
         newline = "\n"
