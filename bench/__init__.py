@@ -1,0 +1,1 @@
+"""Interleaved, paired benchmark of OCI runtimes: ``python3 -m bench --help``."""
