@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pyoci.errors import ConfigError, UnsupportedError
 from pyoci.linux import consts as c
-from pyoci.plan.cgroup.devices import DEFAULT_DEVICE_RULES, compile_device_filter
+from pyoci.plan.cgroup.default_filter import plan_device_filter
 from pyoci.plan.cgroups_path import plan_cgroups_path
 from pyoci.plan.devices import plan_devices
 from pyoci.plan.model import CreatePlan
@@ -107,8 +107,8 @@ def _plan_before(
     steps: list[BeforeStep] = [MakeCgroup(config="linux.cgroupsPath", path=cgroup)]
     if linux.resources:
         steps += _plan_resources(linux.resources, warnings)
-    rules = (*linux.device_rules, *DEFAULT_DEVICE_RULES)
-    program = compile_device_filter(rules)
+    rules = linux.device_rules
+    program = plan_device_filter(rules)
     steps.append(AttachDeviceFilter(config="linux.resources.devices", rules=rules, program=program))
     return [*steps, *namespaces.open_steps(), namespaces.clone_step()]
 
@@ -253,7 +253,11 @@ def _plan_rootfs(
     mounted = [mount.destination for mount in mounts]
     steps: list[InitStep] = [
         SetPropagation(config="linux.rootfsPropagation", flags=_initial_propagation(linux)),
-        BindRootfs(config="root.path", path=absolute(spec.root.path, request.bundle)),
+        BindRootfs(
+            config="root.path",
+            path=absolute(spec.root.path, request.bundle),
+            shared=_initial_propagation(linux) & c.MS_SHARED != 0,
+        ),
         *mounts,
     ]
     if not any(is_bind(m) and clean(m.destination) == "/dev" for m in spec.mounts):

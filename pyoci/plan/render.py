@@ -44,7 +44,14 @@ def render_text(plan: CreatePlan) -> str:
     if plan.warnings:
         lines += ["", "warnings:"]
         lines += [f"  {warning}" for warning in plan.warnings]
-    return "\n".join(lines) + "\n"
+    return "\n".join([_printable(line) for line in lines]) + "\n"
+
+
+def _printable(line: str) -> str:
+    """The line as one line, whatever names and paths hold; it may go to a terminal."""
+    if line.isprintable():
+        return line
+    return "".join([char if char.isprintable() else ascii(char)[1:-1] for char in line])
 
 
 def _line(number: int, step: s.Step) -> str:
@@ -146,7 +153,7 @@ _WORDS: dict[type[s.Step], Callable[..., str]] = {
     s.MakeCgroup: lambda step: f"make cgroup {step.path}",
     s.EnableControllers: lambda step: f"enable controllers {', '.join(step.controllers)}",
     s.WriteCgroup: lambda step: f"write {step.value!r} to {step.file}",
-    s.AttachDeviceFilter: lambda step: f"attach device filter of {len(step.rules)} rules",
+    s.AttachDeviceFilter: lambda step: f"attach device filter of the default and {len(step.rules)} more rules",
     s.OpenNamespace: lambda step: f"open {step.kind} namespace {step.path}",
     s.CloneInit: lambda step: f"clone init with new {', '.join(step.kinds) or 'no'} namespaces",
     s.WriteIdMaps: lambda step: "write uid_map and gid_map",

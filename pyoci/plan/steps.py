@@ -52,7 +52,7 @@ class WriteCgroup(Step):
 
 
 class AttachDeviceFilter(Step):
-    """Attach the eBPF program that lets only these devices through; later rules win."""
+    """Attach the eBPF program that decides by the default rules and these; later ones win."""
 
     rules: tuple[DeviceRule, ...]
     program: bytes
@@ -135,10 +135,14 @@ class SetPropagation(Step):
 
 
 class BindRootfs(Step):
-    """Make the rootfs a mount of its own (unless not `bind`); all container paths start there."""
+    """Make the rootfs a mount of its own (unless not `bind`); all container paths start there.
+
+    `shared` says that the mounts of the namespace still propagate to the host.
+    """
 
     path: str
     bind: bool = True
+    shared: bool = False
 
 
 class Mount(Step):
