@@ -75,7 +75,7 @@ class InternalError(PyociError):
 class StepError(PyociError):
     """A step of a plan failed: which process, which step, which errno on which path."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (the parts of one sentence)
         self, process: str, step: str, detail: str, errno: int = 0, path: str = "", hint: str = ""
     ) -> None:
         """Take the parts; `detail` is the errno in words or a reason of ours."""
@@ -88,7 +88,7 @@ class StepError(PyociError):
 
 
 def describe_errno(number: int) -> str:
-    """An errno as ``EPERM (operation not permitted)``, the form that callers match in lower case."""
+    """An errno as ``EPERM (operation not permitted)``: callers match the words in lower case."""
     name = _errno.errorcode.get(number, f"errno {number}")
     return f"{name} ({_posix.strerror(number).lower()})"
 

@@ -24,36 +24,47 @@ if TYPE_CHECKING:
 _RETRIES, _RETRY_MS = 500, 10
 
 
-def make_cgroup(mount: str, path: str) -> tuple[int, list[str]]:
-    """A descriptor of the cgroup, made with its parents, and the directories we made.
+def find_missing(mount: str, path: str) -> tuple[str, ...]:
+    """The directories from the mount down to the cgroup that do not exist, parents first.
 
-    StateError if it holds processes or is frozen: it is somebody else's.
+    They are what a create will make, known before it does: what it must undo.
     """
-    made: list[str] = []
-    where = mount
-    for part in path.strip("/").split("/"):
-        where = f"{where}/{part}" if part else where
-        _make_one(where, made)
-    fd = posix.open(where, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
-    if where not in made:
-        try:
-            _check_unused(where)
-        except BaseException:
-            posix.close(fd)
-            raise
-    return fd, made
+    missing: list[str] = []
+    where = f"{mount}{path}".rstrip("/")
+    while len(where) > len(mount) and not exists(where):
+        missing.insert(0, where)
+        where = where.rpartition("/")[0]
+    return tuple(missing)
 
 
-def _make_one(where: str, made: list[str]) -> None:
+def make_cgroup(path: str, missing: tuple[str, ...]) -> bool:
+    """Make the cgroup with the parents that are missing; whether the cgroup itself was made.
+
+    StateError if it is there already and holds processes or is frozen: it is
+    somebody else's.
+    """
+    made = False
+    for where in missing:
+        made = _make_one(where)
+    if not made:
+        _check_unused(path)
+    return made
+
+
+def _make_one(where: str) -> bool:
     try:
         posix.mkdir(where, 0o755)
     except FileExistsError:
-        return
-    except FileNotFoundError:  # a parent was removed by somebody between our two mkdirs
-        _make_one(where.rpartition("/")[0], made)
-        _make_one(where, made)
-        return
-    made.append(where)
+        return False
+    except FileNotFoundError:  # somebody has removed the parent since we looked
+        _make_one(where.rpartition("/")[0])
+        return _make_one(where)
+    return True
+
+
+def open_cgroup(path: str) -> int:
+    """A descriptor of the cgroup's directory, for clone3(2) and bpf(2)."""
+    return posix.open(path, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
 
 
 def _check_unused(path: str) -> None:
@@ -152,7 +163,7 @@ def kill_all(path: str, pause: Pause) -> None:
     try:
         write_value(path, "cgroup.kill", "1")
     except OSError as error:
-        if error.errno in (errno.ENODEV,) or not posix_exists(path):
+        if error.errno in (errno.ENODEV,) or not exists(path):
             return
         if error.errno != errno.ENOENT:
             raise
@@ -163,7 +174,7 @@ def kill_all(path: str, pause: Pause) -> None:
         pause(_RETRY_MS)
 
 
-def posix_exists(path: str) -> bool:
+def exists(path: str) -> bool:
     """Whether the path exists."""
     try:
         posix.stat(path)
@@ -181,12 +192,13 @@ def _kill_each(path: str) -> None:
 
 
 def remove_cgroup(path: str, made: tuple[str, ...], pause: Pause) -> None:
-    """Remove the cgroup, those below it and the parents that we made and nobody uses.
+    """Remove what is below the cgroup, and of it and its parents what we made and nobody uses.
 
     Waits (at most 5 s) for EBUSY to pass: a killed process may still be going.
     """
     for where in reversed(_tree(path)):
-        _remove_one(where, pause)
+        if where != path or path in made:
+            _remove_one(where, pause)
     for where in reversed(made):
         try:
             posix.rmdir(where)

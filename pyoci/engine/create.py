@@ -5,6 +5,7 @@ from __future__ import annotations
 import posix
 import time
 
+from pyoci.cgroup.manager import find_missing
 from pyoci.engine.main_process import MainProcess
 from pyoci.engine.undo import Undo
 from pyoci.errors import ContainerExists, StateError, StepError, describe_oserror
@@ -131,7 +132,8 @@ def _first_state(request: CreateRequest, plan: CreatePlan, facts: HostFacts) -> 
         rootfs=plan.rootfs,
         created=utc_now(),
         annotations=plan.annotations,
-        cgroup_path=facts.cgroup_mount + plan.cgroup,
+        cgroup_path=(facts.cgroup_mount + plan.cgroup).rstrip("/"),
+        cgroups_made=find_missing(facts.cgroup_mount, plan.cgroup),
         creator_pid=pid,
         creator_start_time=found[1] if found else 0,
         being_created=True,

@@ -13,13 +13,11 @@ import sys
 
 from pyoci.engine import sync
 from pyoci.engine.execute import Execution
-from pyoci.engine.hooks import run_hooks
-from pyoci.engine.steps import InitContext, apply_init_step
+from pyoci.engine.steps import InitContext, apply_init_step, run_container_hooks
 from pyoci.engine.sync import Failure
 from pyoci.errors import PyociError, StepError, describe_oserror
 from pyoci.linux import prctl
-from pyoci.linux.seccomp import install_filter
-from pyoci.plan.steps import LoadSeccomp, RunHooks
+from pyoci.plan.steps import LoadSeccomp, MountFilesystem, RunHooks
 from pyoci.state.store import RESULT
 
 TYPE_CHECKING = False
@@ -51,6 +49,17 @@ class _Sealed:
     def find_spec(self, name: str, *_: object) -> None:
         message = f"import of {name} after the import system was sealed"
         raise ImportError(message)
+
+
+def import_for_init(plan: CreatePlan) -> None:
+    """Import what only some plans need: main calls this before there is an init to be sealed."""
+    steps = (*plan.init, *plan.start)
+    if any(isinstance(step, RunHooks) for step in steps):
+        import pyoci.engine.hooks
+    if any(isinstance(step, LoadSeccomp) for step in steps):
+        import pyoci.linux.seccomp
+    if any(isinstance(step, MountFilesystem) and step.copy_up for step in steps):
+        import pyoci.engine.copyup  # noqa: F401
 
 
 def seal() -> None:
@@ -148,10 +157,12 @@ def _start(plan: CreatePlan, context: InitContext, execution: Execution) -> None
     for step in plan.start:
         if isinstance(step, RunHooks):
             env = plan.process.env if plan.process else ()
-            run_hooks(step.kind, step.hooks, context.hook_state("created"), env)
+            run_container_hooks(step, context, "created", env)
     execution.prepare()
     for step in plan.start:
         if isinstance(step, LoadSeccomp):
+            from pyoci.linux.seccomp import install_filter
+
             install_filter(step.program, step.flags)
     execution.execve()
 

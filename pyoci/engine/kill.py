@@ -37,7 +37,7 @@ def kill(root: str, container_id: str, parse_signal: Callable[[], int], *, every
         # Without a pid namespace of its own, the end of init would end nobody else.
         if everyone or (number == _SIGKILL and not state.own_pid_namespace):
             _kill_cgroup(state, number)
-        if not everyone:
+        else:
             _signal_init(state, number)
         if number == _SIGKILL and status == PAUSED:
             manager.thaw(state.cgroup_path)

@@ -11,8 +11,9 @@ import gc
 import posix
 
 from pyoci.cgroup import manager
+from pyoci.cgroup.devices import attach_device_filter, replace_device_filter
 from pyoci.engine import sync
-from pyoci.engine.init import Inheritance, run_init
+from pyoci.engine.init import Inheritance, import_for_init, run_init
 from pyoci.engine.waits import pause
 from pyoci.errors import PyociError, StepError
 from pyoci.linux import namespaces
@@ -90,14 +91,17 @@ class MainProcess:
 
     def _make_cgroup(self) -> None:
         path = self.state.cgroup_path
-        fd, made = manager.make_cgroup(self.facts.cgroup_mount, self.plan.cgroup)
-        self.cgroup_fd = fd
-        self.undo.push("remove cgroup", lambda: self._remove_cgroup(path, tuple(made)))
-        self.state = replace(self.state, cgroups_made=tuple(made))
-
-    def _remove_cgroup(self, path: str, made: tuple[str, ...]) -> None:
-        manager.kill_all(path, pause)
-        manager.remove_cgroup(path, made, pause)
+        missing = self.state.cgroups_made
+        self.undo.push(
+            "remove cgroup",
+            lambda: manager.remove_cgroup(path, self.state.cgroups_made, pause),
+        )
+        if not manager.make_cgroup(path, missing):
+            # Not ours to remove: it was there, or somebody was faster.
+            self.state = replace(self.state, cgroups_made=missing[:-1])
+        # From here on whoever is in it belongs to the container.
+        self.undo.push("kill what is in the cgroup", lambda: manager.kill_all(path, pause))
+        self.cgroup_fd = manager.open_cgroup(path)
 
     def _write_cgroup(self, step: s.WriteCgroup) -> None:
         try:
@@ -109,9 +113,10 @@ class MainProcess:
                 raise
 
     def _attach_device_filter(self, step: s.AttachDeviceFilter) -> None:
-        from pyoci.cgroup.devices import attach_device_filter
-
-        attach_device_filter(self.cgroup_fd, step.program)
+        if self.state.cgroup_path in self.state.cgroups_made:
+            attach_device_filter(self.cgroup_fd, step.program)
+        else:  # it was there before, perhaps with a filter of somebody else
+            replace_device_filter(self.cgroup_fd, step.program)
 
     def _open_namespace(self, step: s.OpenNamespace) -> None:
         fd = namespaces.open_namespace(step.path)
@@ -132,6 +137,7 @@ class MainProcess:
         flags = 0
         for kind in step.kinds:
             flags |= CLONE_FLAGS[kind]
+        import_for_init(self.plan)
         self.sync_fd, init_fd = seqpacket_pair()
         gc.disable()  # a collection in the child would copy every page it touches
         self.pid, self.pidfd = clone3(flags, self.cgroup_fd)

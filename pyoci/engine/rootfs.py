@@ -60,15 +60,18 @@ class Rootfs:
         mount.mount_propagation("/", step.flags)
 
     def bind_rootfs(self, step: s.BindRootfs) -> None:
-        """Open the rootfs; as a mount of its own, below a parent that propagates nothing."""
+        """Open the rootfs; as a mount of its own that pivot_root takes: neither it nor its parent
+        is shared, so with the host's propagation they must be taken out of it.
+        """
         flags = _PATH | posix.O_DIRECTORY
         place_fd = posix.open(encode(step.path), flags)
         if not step.bind:
             self.root_fd = place_fd
             return
         tree_fd = mount.clone_tree(place_fd, recursive=True)
-        mount.mount_setattr(tree_fd, propagation=c.MS_PRIVATE)
-        _make_parent_private(place_fd)
+        if step.shared:
+            mount.mount_setattr(tree_fd, propagation=c.MS_PRIVATE)
+            _make_parent_private(place_fd)
         mount.move_mount(tree_fd, place_fd)
         posix.close(place_fd)
         self.root_fd = tree_fd
@@ -176,7 +179,7 @@ class Rootfs:
 
     def _attach(self, step: s.Mount, tree_fd: int, target_fd: int, *, has_parameters: bool) -> None:
         if not has_parameters and (step.attr_set or step.attr_clr):
-            mount.mount_setattr(tree_fd, step.attr_set, step.attr_clr & ~step.attr_set)
+            mount.mount_setattr(tree_fd, step.attr_set, step.attr_clr)
         if step.recursive_set or step.recursive_clr:
             mount.mount_setattr(tree_fd, step.recursive_set, step.recursive_clr, recursive=True)
         mount.move_mount(tree_fd, target_fd)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import posix
 
 from pyoci.engine import sync
-from pyoci.engine.hooks import run_hooks, state_of_container
 from pyoci.engine.rootfs import Rootfs
 from pyoci.errors import StepError
 from pyoci.linux import caps, keyring, namespaces, net, prctl, rlimit
@@ -38,6 +37,8 @@ class InitContext:
 
     def hook_state(self, status: str) -> bytes:
         """The state that a hook inside the container gets: with the pid as seen from inside."""
+        from pyoci.engine.hooks import state_of_container
+
         plan = self.plan
         return state_of_container(
             plan.oci_version,
@@ -88,7 +89,7 @@ def apply_init_step(step: InitStep, context: InitContext) -> None:  # noqa: C901
         case s.AwaitHost():
             await_host(context.sync_fd)
         case s.RunHooks():
-            run_hooks(step.kind, step.hooks, context.hook_state("creating"))
+            run_container_hooks(step, context, "creating")
         case s.ReadonlyMount():
             rootfs.make_mount_readonly(step)
         case s.PivotRoot():
@@ -117,6 +118,15 @@ def apply_init_step(step: InitStep, context: InitContext) -> None:  # noqa: C901
             posix.umask(step.mask)
         case s.VerifyDirectory():
             verify_directory(step, context)
+
+
+def run_container_hooks(
+    step: s.RunHooks, context: InitContext, status: str, env: tuple[str, ...] = ()
+) -> None:
+    """Run hooks inside the container; one without `env` gets `env`."""
+    from pyoci.engine.hooks import run_hooks
+
+    run_hooks(step.kind, step.hooks, context.hook_state(status), env)
 
 
 def join_keyring(name: str) -> None:

@@ -37,6 +37,8 @@ START = b"start"
 FAILED = b"failed"
 END = b""
 _LIMIT = 1 << 16
+# In characters: as JSON one may take twelve bytes, and all of them must fit into _LIMIT.
+_MAX_PATH, _MAX_DETAIL, _MAX_HINT = 1024, 3072, 1024
 
 
 class Failure(Record):
@@ -59,21 +61,24 @@ def encode_failure(failure: Failure) -> bytes:
     members = {
         "step": failure.step,
         "errno": failure.errno,
-        "path": failure.path[:4096],
-        "detail": failure.detail[:8192],
-        "hint": failure.hint[:1024],
+        "path": failure.path[:_MAX_PATH],
+        "detail": failure.detail[:_MAX_DETAIL],
+        "hint": failure.hint[:_MAX_HINT],
     }
     return jsonio.dumps(members).encode()
+
+
+_MEMBERS = {"step": int, "errno": int, "path": str, "detail": str, "hint": str}
 
 
 def decode_failure(raw: bytes) -> Failure:
     """The failure in a message of init; one that cannot be read is itself told."""
     try:
         value = jsonio.loads(raw.decode())
-        if isinstance(value, dict):
-            return Failure(**value)
-    except (ValueError, TypeError):
-        pass
+    except (ValueError, RecursionError):
+        value = None
+    if isinstance(value, dict) and {name: type(item) for name, item in value.items()} == _MEMBERS:
+        return Failure(**value)
     return Failure(step=-1, detail=f"unreadable message from init: {raw[:80]!r}")
 
 

@@ -31,4 +31,6 @@ class Undo:
                 problems.append(f"{what}: {describe_oserror(error)}")
             except PyociError as error:
                 problems.append(f"{what}: {error.message}")
+            except Exception as error:  # a bug of ours, which must not leave the rest as it is
+                problems.append(f"{what}: {type(error).__name__}: {error}")
         return problems

@@ -39,7 +39,17 @@ def _parse_line(line: str) -> MountInfo:
     )
 
 
+# What fs/proc_namespace.c writes in octal; the backslash last, or it would make new codes.
+_CODES = (
+    ("\\040", " "),
+    ("\\011", "\t"),
+    ("\\012", "\n"),
+    ("\\043", "#"),
+    ("\\134", "\\"),
+)
+
+
 def _unescape(word: str) -> str:
-    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+    for code, character in _CODES if "\\" in word else ():
         word = word.replace(code, character)
     return word

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyoci.errors import UnsupportedError
+from pyoci.errors import ConfigError, UnsupportedError
 from pyoci.plan.paths import clean
 
 TYPE_CHECKING = False
@@ -15,14 +15,17 @@ def plan_cgroups_path(cgroups_path: str, container_id: str, facts: HostFacts) ->
 
     An absolute path starts at the mount; a relative one, or none, beside our
     own cgroup. `..` stops at the mount: nothing outside of it can be named.
-    UnsupportedError if the machine has no cgroup2 filesystem.
+    UnsupportedError if the machine has no cgroup2 filesystem, ConfigError for a
+    path that leads to the mount, or to our own parent: others live there.
     """
     if not facts.cgroup_mount:
         raise UnsupportedError(
             "no cgroup2 filesystem is mounted", "pyoci needs cgroup v2: mount it on /sys/fs/cgroup"
         )
-    if cgroups_path.startswith("/"):
-        return clean(cgroups_path)
-    parent = facts.own_cgroup.rpartition("/")[0]
     inner = clean(cgroups_path or container_id)
+    if inner == "/":
+        raise ConfigError("linux.cgroupsPath", f"names no cgroup: {cgroups_path}")
+    if cgroups_path.startswith("/"):
+        return inner
+    parent = facts.own_cgroup.rpartition("/")[0]
     return clean(f"{parent}{inner}")

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _ATIME = c.MOUNT_ATTR__ATIME
 
-# word: (set, clear). The kernel wants all atime bits cleared whenever one is set.
+# word: (set, clear). Of access times there is one setting, and relatime is the one without a bit:
+# a word that only takes a setting away leads back to it.
 ATTRIBUTES = {
     "ro": (c.MOUNT_ATTR_RDONLY, 0),
     "rw": (0, c.MOUNT_ATTR_RDONLY),
@@ -31,11 +32,11 @@ ATTRIBUTES = {
     "nodiratime": (c.MOUNT_ATTR_NODIRATIME, 0),
     "diratime": (0, c.MOUNT_ATTR_NODIRATIME),
     "relatime": (c.MOUNT_ATTR_RELATIME, _ATIME),
-    "norelatime": (c.MOUNT_ATTR_RELATIME, _ATIME),
+    "norelatime": (0, c.MOUNT_ATTR_RELATIME),
     "noatime": (c.MOUNT_ATTR_NOATIME, _ATIME),
-    "atime": (c.MOUNT_ATTR_RELATIME, _ATIME),
+    "atime": (0, c.MOUNT_ATTR_NOATIME),
     "strictatime": (c.MOUNT_ATTR_STRICTATIME, _ATIME),
-    "nostrictatime": (c.MOUNT_ATTR_RELATIME, _ATIME),
+    "nostrictatime": (0, c.MOUNT_ATTR_STRICTATIME),
     "nosymfollow": (c.MOUNT_ATTR_NOSYMFOLLOW, 0),
     "symfollow": (0, c.MOUNT_ATTR_NOSYMFOLLOW),
 }
@@ -81,13 +82,11 @@ class Words:
 
     def _take(self, word: str) -> None:
         if word in ATTRIBUTES:
-            on, off = ATTRIBUTES[word]
-            self.attr_set = self.attr_set & ~off & ~_opposite(on) | on
-            self.attr_clr = self.attr_clr & ~on | off
+            self.attr_set, self.attr_clr = _change(self.attr_set, self.attr_clr, word)
         elif word[:1] == "r" and word[1:] in ATTRIBUTES:
-            on, off = ATTRIBUTES[word[1:]]
-            self.recursive_set = self.recursive_set & ~off & ~_opposite(on) | on
-            self.recursive_clr = self.recursive_clr & ~on | off
+            self.recursive_set, self.recursive_clr = _change(
+                self.recursive_set, self.recursive_clr, word[1:]
+            )
         elif word in PROPAGATION:
             self.propagations += (PROPAGATION[word],)
         elif word in SUPERBLOCK:
@@ -110,8 +109,11 @@ FLAGS = (
 )
 
 
-def _opposite(on: int) -> int:
-    return _ATIME if on & _ATIME else 0
+def _change(attr_set: int, attr_clr: int, word: str) -> tuple[int, int]:
+    on, off = ATTRIBUTES[word]
+    if off & _ATIME:  # mount_setattr(2) clears all of these bits or none
+        attr_clr |= _ATIME
+    return attr_set & ~off | on, attr_clr & ~on | off
 
 
 def known_options() -> tuple[str, ...]:

@@ -20,12 +20,11 @@ if TYPE_CHECKING:
 def parse_config(config: Json) -> model.Spec:
     """The Spec of an accepted config.json."""
     root = config.get("root") or {}
-    process = config.get("process")
     return model.Spec(
         oci_version=config["ociVersion"],
         root=model.Root(path=root.get("path", ""), readonly=bool(root.get("readonly"))),
         mounts=_each(config, "mounts", _mount),
-        process=parse_process(process) if process else None,
+        process=_optional(config, "process", parse_process),
         hostname=config.get("hostname") or "",
         domainname=config.get("domainname") or "",
         hooks=_hooks(config.get("hooks") or {}),
@@ -36,6 +35,11 @@ def parse_config(config: Json) -> model.Spec:
 
 def _each(parent: Json, name: str, parse: Callable[[Any], T]) -> tuple[T, ...]:
     return tuple([parse(item) for item in parent.get(name) or ()])
+
+
+def _optional(parent: Json, name: str, parse: Callable[[Any], T]) -> T | None:
+    item = parent.get(name)
+    return None if item is None else parse(item)
 
 
 def _words(parent: Json, name: str) -> tuple[Any, ...]:
@@ -65,33 +69,35 @@ def _mount(item: Json) -> model.Mount:
 
 def parse_process(item: Json) -> model.Process:
     """The Process of an accepted `process` object (config.json's, or exec's --process file)."""
-    console = item.get("consoleSize")
-    capabilities = item.get("capabilities")
-    scheduler = item.get("scheduler")
-    affinity = item.get("execCPUAffinity")
-    priority = item.get("ioPriority")
     return model.Process(
         args=_words(item, "args"),
         env=_words(item, "env"),
         cwd=item.get("cwd") or "",
         terminal=bool(item.get("terminal")),
-        console_size=console
-        and model.ConsoleSize(height=console["height"], width=console["width"]),
+        console_size=_optional(item, "consoleSize", _console_size),
         user=_user(item.get("user") or {}),
-        capabilities=None if capabilities is None else _capabilities(capabilities),
+        capabilities=_optional(item, "capabilities", _capabilities),
         rlimits=_each(item, "rlimits", _rlimit),
         no_new_privileges=bool(item.get("noNewPrivileges")),
         oom_score_adj=item.get("oomScoreAdj"),
         apparmor_profile=item.get("apparmorProfile") or "",
         selinux_label=item.get("selinuxLabel") or "",
-        scheduler=scheduler and _scheduler(scheduler),
-        io_priority=priority
-        and model.IoPriority(io_class=priority["class"], priority=priority.get("priority") or 0),
-        exec_cpu_affinity=affinity
-        and model.CpuAffinity(
-            initial=affinity.get("initial") or "", final=affinity.get("final") or ""
-        ),
+        scheduler=_optional(item, "scheduler", _scheduler),
+        io_priority=_optional(item, "ioPriority", _io_priority),
+        exec_cpu_affinity=_optional(item, "execCPUAffinity", _cpu_affinity),
     )
+
+
+def _console_size(item: Json) -> model.ConsoleSize:
+    return model.ConsoleSize(height=item["height"], width=item["width"])
+
+
+def _io_priority(item: Json) -> model.IoPriority:
+    return model.IoPriority(io_class=item["class"], priority=item.get("priority") or 0)
+
+
+def _cpu_affinity(item: Json) -> model.CpuAffinity:
+    return model.CpuAffinity(initial=item.get("initial") or "", final=item.get("final") or "")
 
 
 def _user(item: Json) -> model.User:
@@ -158,7 +164,6 @@ def parse_hook(item: Json) -> model.Hook:
 
 def _linux(item: Json) -> model.Linux:
     resources = item.get("resources") or {}
-    seccomp = item.get("seccomp")
     return model.Linux(
         namespaces=_each(item, "namespaces", _namespace),
         uid_mappings=_each(item, "uidMappings", _id_mapping),
@@ -178,7 +183,7 @@ def _linux(item: Json) -> model.Linux:
             model.NetDevice(host_name=name, name=(device or {}).get("name") or name)
             for name, device in _pairs(item, "netDevices")
         ),
-        seccomp=seccomp and _seccomp(seccomp),
+        seccomp=_optional(item, "seccomp", _seccomp),
         rootfs_propagation=item.get("rootfsPropagation") or "",
         masked_paths=_words(item, "maskedPaths"),
         readonly_paths=_words(item, "readonlyPaths"),
