@@ -3,9 +3,10 @@
 Run it with the interpreter that pyoci shall run on. It keeps to the syntax of Python 3.7, so
 that an interpreter that is too old gets a message instead of a SyntaxError.
 
-    build/pyoci                 the launcher: an absolute interpreter, -IS, and the library's path
+    build/pyoci                 the launcher: an absolute interpreter, -ISXutf8, the library's path
     build/lib/pyoci_start.py    packaging/start.py
     build/lib/pyoci/            the package, its bytecode, schemas/ and _build.py
+    build/lib/pyoci_commands/   the code of whole commands, by packaging/preload.py
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ print(json.dumps([missing, used]))
 """
 
 LAUNCHER = """\
-#!{python} -IS
+#!{python} -ISXutf8
 # pyoci, an OCI container runtime. Written by packaging/build.py: change nothing here.
 import sys
 
@@ -137,6 +138,8 @@ def write_library(target: Path, runs_from: Path, python: str) -> None:
     (target / "pyoci" / "_build.py").write_text(text)
     for module in target.rglob("*.py"):
         compile_module(module, str(runs_from / module.relative_to(target)))
+    preload = str(ROOT / "packaging" / "preload.py")
+    run([python, "-IS", "-X", "no_debug_ranges", preload, str(target), str(runs_from)])
 
 
 def copy_file(source: Path, target: Path) -> None:

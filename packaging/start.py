@@ -8,9 +8,14 @@ by another Python, it leaves to the path finder, which takes the sources beside 
 from __future__ import annotations
 
 import _frozen_importlib_external
+import _imp
+import gc
 import marshal
 import posix
 import sys
+
+# Those whose modules packaging/preload.py puts into one file each.
+COMMANDS = ("create", "run", "start", "state", "kill", "delete", "list", "ps")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,9 +108,74 @@ def read_all(fd: int, chunk_bytes: int = 1 << 16) -> bytes:
     return b"".join(parts)
 
 
+def preload(library: str, arguments: list[str]) -> None:
+    """Make the modules of the command that is being called, without the import system.
+
+    packaging/preload.py has written their code, in an order in which each finds what it imports
+    already there. Without such a file, or with one of another Python, nothing is done.
+    """
+    # An option's value that is a command's name loads modules for nothing, and no harm is done.
+    for word in arguments:
+        if word in COMMANDS:
+            break
+    else:
+        return
+    try:
+        fd = posix.open(f"{library}/pyoci_commands/{word}.code", posix.O_RDONLY | posix.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        if posix.read(fd, len(MAGIC_NUMBER)) == MAGIC_NUMBER:
+            load_pieces(fd)
+    finally:
+        posix.close(fd)
+
+
+def load_pieces(fd: int) -> None:
+    """Make the modules whose code the rest of the file holds, piece by piece."""
+    header = posix.read(fd, int.from_bytes(posix.read(fd, 4), "little"))
+    extensions, sizes = marshal.loads(header)  # noqa: S302  (ours)
+    modules = sys.modules
+    module_type, spec_type = type(sys), type(__spec__)
+    for extension in extensions:
+        load_extension(*extension.split("="))
+    for size in sizes:
+        for name, path, package, linked, code in marshal.loads(posix.read(fd, size)):  # noqa: S302
+            module = modules[name] = module_type(name)
+            names = module.__dict__
+            names["__file__"] = path
+            # An import of a module without a spec takes twice the time.
+            names["__spec__"] = spec_type(name, None, origin=path)
+            if package:
+                names["__path__"] = [path.rpartition("/")[0]]
+            parent, _, leaf = name.rpartition(".")
+            names["__package__"] = name if package else parent
+            for source, there, here in linked:
+                names[here] = modules[source].__dict__[there]
+            exec(code, names)  # noqa: S102  (what every loader does)
+            if parent:
+                setattr(modules[parent], leaf, module)
+
+
+def load_extension(name: str, path: str) -> None:
+    """Make a module of the standard library from its shared object, where it was at build time."""
+    if name in sys.modules:
+        return
+    spec = type(__spec__)(name, None, origin=path)
+    try:
+        module = _imp.create_dynamic(spec)
+    except ImportError:  # moved or updated since: the import system will find it
+        return
+    _imp.exec_dynamic(module)
+    sys.modules[name] = module
+
+
 def main(library: str) -> None:
     """Run pyoci from its library directory."""
+    # A command ends before garbage is worth collecting, and init must not touch what it shares.
+    gc.disable()
     sys.meta_path.insert(0, CompiledModules(library))
+    preload(library, sys.argv[1:])
     from pyoci.cli.main import main as run
 
     run()

@@ -85,7 +85,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_launcher_names_an_absolute_interpreter(built: Path) -> None:
     first = (built / "pyoci").read_text().splitlines()[0]
-    assert first == f"#!{sys.executable} -IS"
+    assert first == f"#!{sys.executable} -ISXutf8"
 
 
 def test_everyone_may_run_it_and_only_the_owner_change_it(built: Path) -> None:
