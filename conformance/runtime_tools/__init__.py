@@ -1,0 +1,1 @@
+"""Runs the validation programs of opencontainers/runtime-tools on a runtime."""
