@@ -42,6 +42,7 @@ class RecordType(type):
         for field in own:
             if field in body:
                 defaults[field] = body.pop(field)
+        own = tuple([field for field in own if field not in fields])  # not one declared again
         body["__slots__"] = own
         made = super().__new__(cls, name, bases, body)
         made._fields = fields + own
@@ -68,8 +69,8 @@ class Record(metaclass=RecordType):
             message = f"{cls.__name__} has no {', '.join(values)}"
             raise TypeError(message)
 
-    def __setattr__(self, name: str, value: object) -> None:
-        """Refuse: records are values."""
+    def __setattr__(self, name: str, value: object = None) -> None:
+        """Refuse, as __delattr__ does: records are values."""
         message = f"{type(self).__name__} is frozen: {name}"
         raise AttributeError(message)
 

@@ -123,6 +123,8 @@ def read_processes(path: str, *, deep: bool) -> list[int]:
 
 def _tree(path: str) -> list[str]:
     """The cgroup and all below it, parents first."""
+    if not exists(f"{path}/cgroup.procs"):  # gone, or no cgroup at all: nothing of it is ours
+        return []
     found = [path]
     for where in found:
         try:
@@ -199,7 +201,14 @@ def remove_cgroup(path: str, made: tuple[str, ...], pause: Pause) -> None:
     for where in reversed(_tree(path)):
         if where != path or path in made:
             _remove_one(where, pause)
+    remove_made(made)
+
+
+def remove_made(made: tuple[str, ...]) -> None:
+    """Remove the directories that we made, but for those that others use by now."""
     for where in reversed(made):
+        if not exists(f"{where}/cgroup.procs"):
+            continue
         try:
             posix.rmdir(where)
         except OSError:  # ENOENT: gone; EBUSY, ENOTEMPTY: others are in it now

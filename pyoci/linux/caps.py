@@ -45,12 +45,20 @@ def drop_bounding(keep: int) -> None:
         if keep >> number & 1:
             continue
         try:
-            if prctl.read_bounding_capability(number):
-                prctl.drop_bounding_capability(number)
+            prctl.drop_bounding_capability(number)
         except OSError as error:
             if error.errno == errno.EINVAL:  # past the kernel's last capability
                 return
-            raise
+            if _is_bounding(number):
+                raise
+
+
+def _is_bounding(number: int) -> bool:
+    """Whether a capability is in the bounding set; one that the kernel does not know is not."""
+    try:
+        return bool(prctl.read_bounding_capability(number))
+    except OSError:  # EINVAL
+        return False
 
 
 def set_ambient(wanted: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import posix
 
 from pyoci.linux.consts import P_PIDFD
@@ -15,6 +16,7 @@ else:
 __all__ = [
     "is_running",
     "open_process",
+    "pidfd_getfd",
     "pidfd_send_signal",
     "poll_exit",
     "read_kernel_file",
@@ -24,13 +26,18 @@ __all__ = [
 ]
 
 
+_MAX_READS = 1 << 12
+
+
 def read_kernel_file(path: str) -> bytes:
     """The whole of a file of procfs or the like; OSError where it cannot be read."""
     fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
     try:
         parts = [posix.read(fd, 1 << 16)]
-        while parts[-1] and len(parts) < 1 << 10:
+        while parts[-1]:
             parts.append(posix.read(fd, 1 << 16))
+            if len(parts) > _MAX_READS:
+                raise OSError(errno.EFBIG, posix.strerror(errno.EFBIG), path)
         return b"".join(parts)
     finally:
         posix.close(fd)
@@ -54,11 +61,20 @@ def is_running(pid: int, start_time: int) -> bool:
 
 def open_process(pid: int, start_time: int) -> int:
     """A pidfd of exactly this process; OSError(ESRCH) if it is gone, its pid used again or not."""
-    fd = posix.pidfd_open(pid)
-    if is_running(pid, start_time):
-        return fd
-    posix.close(fd)
+    if pid > 0:
+        fd = posix.pidfd_open(pid)
+        if is_running(pid, start_time):
+            return fd
+        posix.close(fd)
     raise ProcessLookupError(3, posix.strerror(3))
+
+
+def pidfd_getfd(pidfd: int, fd: int) -> int:
+    """A close-on-exec copy of the process's descriptor (pidfd_getfd(2)); takes CAP_SYS_PTRACE."""
+    from pyoci.linux.consts import NR_PIDFD_GETFD
+    from pyoci.linux.libc import syscall
+
+    return syscall(NR_PIDFD_GETFD, pidfd, fd, 0)
 
 
 def poll_exit(pidfd: int, timeout_ms: int) -> bool:

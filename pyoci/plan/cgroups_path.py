@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyoci.errors import ConfigError, UnsupportedError
-from pyoci.plan.paths import clean
+from pyoci.paths import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

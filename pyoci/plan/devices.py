@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyoci.plan.paths import clean, nearest
+from pyoci.paths import clean, nearest
 from pyoci.plan.steps import MakeDevice, MakeSymlink
 from pyoci.spec.model import Device
 
@@ -30,19 +30,21 @@ def plan_devices(
 ) -> list[MakeDevice | MakeSymlink]:
     """The default nodes, the config's (which win over a default of the same path), the links.
 
-    `mounted` are the destinations of our own mounts; `bind` takes the host's
-    nodes where mknod(2) is forbidden.
+    `mounted` are the destinations of our own mounts, in order: one of them in
+    the place of a default node or link is taken for it. `bind` takes the
+    host's nodes where mknod(2) is forbidden.
     """
-    wanted = {clean(device.path) for device in devices}
+    taken = {clean(device.path) for device in devices}
+    taken |= {path for path in mounted if nearest(path, mounted) == path}
     steps: list[MakeDevice | MakeSymlink] = [
         _node(Device(path=path, type="c", major=major, minor=minor), "", mounted, bind=bind)
         for path, major, minor in DEFAULT_DEVICES
-        if path not in wanted
+        if path not in taken
     ]
     steps += [
         _node(device, f"linux.devices[{n}]", mounted, bind=bind) for n, device in enumerate(devices)
     ]
-    steps += [_link(path, target, mounted) for path, target in DEFAULT_LINKS if path not in wanted]
+    steps += [_link(path, target, mounted) for path, target in DEFAULT_LINKS if path not in taken]
     return steps
 
 
@@ -50,7 +52,7 @@ def _node(device: Device, config: str, mounted: list[str], *, bind: bool) -> Mak
     path = clean(device.path)
     return MakeDevice(
         config=config,
-        base=nearest(path, mounted),
+        base=_directory_base(path, mounted),
         path=path,
         type="c" if device.type == "u" else device.type,
         major=device.major,
@@ -64,4 +66,10 @@ def _node(device: Device, config: str, mounted: list[str], *, bind: bool) -> Mak
 
 def _link(path: str, target: str, mounted: list[str]) -> MakeSymlink:
     replace = path == "/dev/ptmx"  # the image's own node would open another devpts
-    return MakeSymlink(base=nearest(path, mounted), path=path, target=target, replace=replace)
+    base = _directory_base(path, mounted)
+    return MakeSymlink(base=base, path=path, target=target, replace=replace)
+
+
+def _directory_base(path: str, mounted: list[str]) -> str:
+    """The mount that the directory of a clean path lies in; at the path itself may be another."""
+    return nearest(path.rpartition("/")[0] or "/", mounted)

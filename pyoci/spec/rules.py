@@ -7,6 +7,7 @@ planner understands (words of mount options, seccomp, cgroup limits) it refuses 
 from __future__ import annotations
 
 from pyoci.errors import ConfigError
+from pyoci.paths import clean
 from pyoci.spec.rules_linux import LINUX_RULES, check_mappings, namespace_paths
 from pyoci.spec.rules_process import check_environment, check_process
 
@@ -82,21 +83,11 @@ def check_proc_mounts(spec: Spec) -> None:
     By name only; the engine looks again at what the names lead to.
     """
     for index, mount in enumerate(spec.mounts):
-        place = _clean(mount.destination)
+        place = clean(mount.destination)
         if place.startswith("/proc/") and place not in _PROC_FILES:
             raise ConfigError(f"mounts[{index}].destination", f"{place} would hide part of /proc")
         if place == "/proc" and not _may_be_proc(mount.type, mount.options):
             raise ConfigError(f"mounts[{index}].type", f"only proc on /proc, not {mount.type}")
-
-
-def _clean(path: str) -> str:
-    parts: list[str] = []
-    for part in path.split("/"):
-        if part == "..":
-            del parts[-1:]
-        elif part not in {"", "."}:
-            parts.append(part)
-    return "/" + "/".join(parts)
 
 
 def _may_be_proc(kind: str, options: tuple[str, ...]) -> bool:

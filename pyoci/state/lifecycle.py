@@ -16,6 +16,10 @@ ALLOWED = {
     "kill": (CREATED, RUNNING, PAUSED),
     "delete": (CREATED, STOPPED),
     "delete --force": STATUSES,
+    "pause": (CREATED, RUNNING),
+    "resume": (PAUSED,),
+    "update": (CREATED, RUNNING, PAUSED),
+    "events": (CREATED, RUNNING, PAUSED),
     "ps": (CREATED, RUNNING, PAUSED, STOPPED),
     "state": STATUSES,
 }
@@ -29,8 +33,12 @@ def check_operation(operation: str, status: str, container_id: str) -> None:
         raise StateError(
             _REFUSED_START.get(status, f"cannot start a container in the {status} state")
         )
-    if operation == "kill" and status == STOPPED:
+    if operation in _NEED_A_PROCESS and status == STOPPED:
         raise StateError("container not running")
+    if operation == "resume":
+        raise StateError("container not paused")
+    if operation == "events" and status == STOPPED:
+        raise StateError(f"container with id {container_id} is not running")
     if operation == "delete":
         message = f"cannot delete container {container_id} that is not stopped: {status}"
         raise StateError(message, "use delete --force to kill and delete it")
@@ -38,6 +46,7 @@ def check_operation(operation: str, status: str, container_id: str) -> None:
     raise StateError(message)
 
 
+_NEED_A_PROCESS = ("kill", "pause", "update")
 _REFUSED_START = {
     STOPPED: "cannot start a container that has stopped",
     RUNNING: "cannot start an already running container",

@@ -12,6 +12,7 @@ import posix
 
 from pyoci import jsonio
 from pyoci.errors import ContainerExists, ContainerNotFound, StateError, describe_oserror
+from pyoci.paths import clean
 from pyoci.record import Record
 
 TYPE_CHECKING = False
@@ -74,6 +75,9 @@ def from_json(value: object, container_id: str) -> ContainerState:
     made = ours.get("cgroups_made", list)
     if not all(isinstance(text, str) for text in [*annotations.values(), *made]):
         raise damaged(container_id, "an entry is no string")
+    cgroup_path = _Members(top.get("cgroup_paths", dict), container_id).get("", str)
+    if not all(_is_cgroup_path(path) for path in [cgroup_path, *made]):
+        raise damaged(container_id, "a cgroup path leads elsewhere")
     return ContainerState(
         container_id=container_id,
         oci_version=top.get("ociVersion", str),
@@ -81,7 +85,7 @@ def from_json(value: object, container_id: str) -> ContainerState:
         rootfs=top.get("rootfs", str),
         created=top.get("created", str),
         annotations=tuple(annotations.items()),
-        cgroup_path=_Members(top.get("cgroup_paths", dict), container_id).get("", str),
+        cgroup_path=cgroup_path,
         cgroups_made=tuple(made),
         pid=top.get("init_process_pid", int),
         start_time=top.get("init_process_start", int),
@@ -90,6 +94,11 @@ def from_json(value: object, container_id: str) -> ContainerState:
         being_created=ours.get("being_created", bool),
         own_pid_namespace=ours.get("own_pid_namespace", bool),
     )
+
+
+def _is_cgroup_path(path: str) -> bool:
+    """Whether it may be the path of a cgroup: processes in it are killed, it is removed."""
+    return path[1:] != "" and path.startswith("/") and "\0" not in path and clean(path) == path
 
 
 def damaged(container_id: str, reason: str) -> StateError:
@@ -111,7 +120,7 @@ class _Members:
 
     def get(self, name: str, kind: type) -> Any:  # noqa: ANN401  (checked here)
         found = self.value.get(name)
-        if type(found) is not kind:
+        if type(found) is not kind or (kind is str and "\0" in found):
             raise damaged(
                 self.container_id, f"{name or 'cgroup path'} is missing or of another type"
             )
@@ -204,6 +213,7 @@ def write_file(dir_fd: int, name: str, content: bytes) -> None:
     flags = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC | posix.O_NOFOLLOW
     fd = posix.open(name, flags, 0o600, dir_fd=dir_fd)
     try:
+        posix.chmod(fd, 0o600)  # whatever our umask
         while content:
             content = content[posix.write(fd, content) :]
     finally:
@@ -240,8 +250,14 @@ def read_state(dir_fd: int, container_id: str) -> ContainerState:
     return from_json(value, container_id)
 
 
+def write_config(dir_fd: int, config: dict[str, Any]) -> None:
+    """Replace the stored config.json."""
+    write_file(dir_fd, _TEMPORARY, jsonio.dumps(config).encode())
+    posix.rename(_TEMPORARY, CONFIG, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+
+
 def read_config(dir_fd: int, container_id: str) -> dict[str, Any]:
-    """The config.json that the container was created with; StateError if it is damaged."""
+    """The config.json that the container was created with, updated; StateError if damaged."""
     try:
         value = jsonio.loads(read_file(dir_fd, CONFIG).decode())
     except OSError as error:

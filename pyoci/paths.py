@@ -27,9 +27,11 @@ def is_below(path: str, base: str) -> bool:
 
 
 def nearest(path: str, bases: list[str]) -> str:
-    """The longest of `bases` that a clean path is below; `/` if there is none."""
-    best = "/"
-    for base in bases:
-        if len(base) > len(best) and is_below(path, base):
-            best = base
-    return best
+    """The mount that a clean path lies in, of mount points in the order of mounting; `/` if none.
+
+    That is the last one it is below: a later mount covers the earlier ones at and below its place.
+    """
+    for base in reversed(bases):
+        if is_below(path, base):
+            return base
+    return "/"

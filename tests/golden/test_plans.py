@@ -1,0 +1,53 @@
+"""config.json in, plan text out: the text is the review of a change in order.
+
+Each NAME.json below plans/ has its NAME.txt. After a change that is meant, run this file with
+PYOCI_UPDATE_GOLDEN=1, and read the difference.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from pyoci.plan.mounts import known_options
+from pyoci.plan.render import render_text
+from tests.support.planning import plan_config
+
+PLANS = Path(__file__).parent / "plans"
+NAMES = sorted(path.stem for path in PLANS.glob("*.json"))
+# What the command line asked for, where it asked for something.
+REQUESTS: dict[str, dict[str, object]] = {
+    "request-options": {
+        "no_pivot": True, "no_new_keyring": True, "preserve_fds": 3, "listen_fds": 2,
+    },
+}  # fmt: skip
+
+
+def is_updating() -> bool:
+    return os.environ.get("PYOCI_UPDATE_GOLDEN", "") == "1"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_plan(name: str) -> None:
+    config = json.loads((PLANS / f"{name}.json").read_text())
+    text = render_text(plan_config(config, **REQUESTS.get(name, {})))
+    golden = PLANS / f"{name}.txt"
+    if is_updating():
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+def test_every_plan_has_its_config() -> None:
+    assert len(NAMES) >= 12
+    assert sorted(path.stem for path in PLANS.glob("*.txt")) == NAMES
+    assert set(REQUESTS) <= set(NAMES)
+
+
+def test_every_mount_option_is_in_a_plan() -> None:
+    config = json.loads((PLANS / "mount-options.json").read_text())
+    words = {word for mount in config["mounts"] for word in mount["options"]}
+    # Refused for now: test_refused.py.
+    assert set(known_options()) - {"idmap", "ridmap"} <= words
