@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from pyoci.errors import ConfigError, UnsupportedError
 from pyoci.linux import consts as c
+from pyoci.paths import absolute, clean, nearest
 from pyoci.plan.cgroup.default_filter import plan_device_filter
 from pyoci.plan.cgroups_path import plan_cgroups_path
 from pyoci.plan.devices import plan_devices
 from pyoci.plan.model import CreatePlan
 from pyoci.plan.mounts import PROPAGATION, MountContext, is_bind, plan_mounts
 from pyoci.plan.namespaces import NamespacePlan
-from pyoci.plan.paths import absolute, clean, nearest
 from pyoci.plan.process import plan_execution, plan_process
 from pyoci.plan.steps import (
     AttachDeviceFilter,
@@ -31,6 +31,7 @@ from pyoci.plan.steps import (
     ReadonlyPath,
     ReadonlyRoot,
     RunHooks,
+    SendSeccompListener,
     SetDomainname,
     SetHostname,
     SetOomScoreAdj,
@@ -46,22 +47,30 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyoci.plan.cgroup.model import CgroupWrite
     from pyoci.plan.model import CreateRequest, HostFacts
-    from pyoci.plan.steps import BeforeStep, BesideStep, InitStep
+    from pyoci.plan.step_types import BeforeStep, BesideStep, InitStep
     from pyoci.spec.model import Linux, Spec
 
 
 def build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePlan:
     """The plan of one container; ConfigError or UnsupportedError where there can be none."""
     _check_supported(spec, request)
-    namespaces = NamespacePlan(spec.linux.namespaces)
+    namespaces = NamespacePlan(spec.linux.namespaces, spec.linux.time_offsets)
     cgroup = plan_cgroups_path(spec.linux.cgroups_path, request.container_id, facts)
     warnings: list[str] = []
-    start, filter_warnings = _plan_start(spec, facts)
-    beside = _plan_beside(spec)
+    start = _plan_start(spec)
+    beside = _plan_beside(spec, namespaces)
+    ready: tuple[LoadSeccomp, ...] = ()
+    load, send = _plan_seccomp(spec, facts, warnings)
+    if load is not None and send is not None:
+        ready = (load,)
+        beside.append(send)
+    elif load is not None:
+        start.append(load)
     init = _plan_init(spec, request, namespaces, facts.cgroup_mount + cgroup, warnings)
     if spec.process is not None:
-        has_filter = any(isinstance(step, LoadSeccomp) for step in start)
-        process_steps, process_warnings = plan_process(spec.process, has_filter=has_filter)
+        process_steps, process_warnings = plan_process(
+            spec.process, spec.linux, has_filter=load is not None
+        )
         init += process_steps
         warnings += process_warnings
     return CreatePlan(
@@ -75,10 +84,11 @@ def build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePl
         start=tuple(start),
         process=plan_execution(spec.process, request.preserve_fds, request.listen_fds),
         hooks=spec.hooks,
-        own_pid_namespace=namespaces.has("pid"),
+        own_pid_namespace="pid" in namespaces.new,
         annotations=spec.annotations,
         oci_version=spec.oci_version,
-        warnings=tuple(warnings + filter_warnings),
+        warnings=tuple(warnings),
+        ready=ready,
     )
 
 
@@ -89,10 +99,7 @@ def _check_supported(spec: Spec, request: CreateRequest) -> None:
         "--console-socket": request.console_socket,
         "--pidfd-socket": request.pidfd_socket,
         "linux.mountLabel": linux.mount_label,
-        "linux.personality": linux.personality,
         "linux.intelRdt": linux.intel_rdt,
-        "linux.memoryPolicy": linux.memory_policy,
-        "linux.timeOffsets": linux.time_offsets,
     }
     for name, value in asked.items():
         if value:
@@ -139,11 +146,12 @@ def _cgroup_write(write: CgroupWrite) -> WriteCgroup:
     )
 
 
-def _plan_beside(spec: Spec) -> list[BesideStep]:
+def _plan_beside(spec: Spec, namespaces: NamespacePlan) -> list[BesideStep]:
     """What main does while init waits: once init's maps are written, until hooks have run."""
     linux, hooks = spec.linux, spec.hooks
     steps: list[BesideStep] = []
-    if linux.uid_mappings or linux.gid_mappings:
+    # A joined user namespace has its maps; engines that want them in any config are ignored.
+    if "user" in namespaces.new:
         steps.append(
             WriteIdMaps(
                 config="linux.uidMappings",
@@ -261,7 +269,7 @@ def _plan_rootfs(
         *mounts,
     ]
     if not any(is_bind(m) and clean(m.destination) == "/dev" for m in spec.mounts):
-        bind = "user" in namespaces.new
+        bind = namespaces.has("user")
         steps += plan_devices(linux.devices, mounted, bind=bind)
     if spec.process is not None and spec.process.cwd != "/":
         steps.append(MakeDirectory(config="process.cwd", path=clean(spec.process.cwd)))
@@ -309,29 +317,32 @@ def _initial_propagation(linux: Linux) -> int:
     return c.MS_SLAVE | c.MS_REC
 
 
-def _plan_start(spec: Spec, facts: HostFacts) -> tuple[list[RunHooks | LoadSeccomp], list[str]]:
-    steps: list[RunHooks | LoadSeccomp] = []
-    if spec.hooks.start_container:
-        steps.append(
-            RunHooks(
-                config="hooks.startContainer",
-                kind="startContainer",
-                hooks=spec.hooks.start_container,
-            )
-        )
+def _plan_start(spec: Spec) -> list[RunHooks | LoadSeccomp]:
+    hooks = spec.hooks.start_container
+    if not hooks:
+        return []
+    return [RunHooks(config="hooks.startContainer", kind="startContainer", hooks=hooks)]
+
+
+def _plan_seccomp(
+    spec: Spec, facts: HostFacts, warnings: list[str]
+) -> tuple[LoadSeccomp | None, SendSeccompListener | None]:
+    """The filter, and what main does with its listener, if the profile uses SCMP_ACT_NOTIFY."""
     seccomp = spec.linux.seccomp
     if seccomp is None or spec.process is None:
-        return steps, []
+        return None, None
     from pyoci.plan.seccomp.compile import compile_seccomp
 
     compiled = compile_seccomp(seccomp, facts.machine)
-    if compiled.notify:
-        message = "linux.seccomp: SCMP_ACT_NOTIFY is not supported by this version of pyoci"
-        raise UnsupportedError(message)
-    steps.append(
-        LoadSeccomp(config="linux.seccomp", program=compiled.program, flags=compiled.flags)
+    if compiled.unknown_names:
+        names = ", ".join(compiled.unknown_names)
+        warnings.append(f"linux.seccomp: unknown system calls are ignored: {names}")
+    load = LoadSeccomp(config="linux.seccomp", program=compiled.program, flags=compiled.flags)
+    if not compiled.notify:
+        return load, None
+    send = SendSeccompListener(
+        config="linux.seccomp.listenerPath",
+        path=compiled.listener_path,
+        metadata=compiled.listener_metadata,
     )
-    warnings = [
-        f"linux.seccomp: unknown system calls are ignored: {', '.join(compiled.unknown_names)}"
-    ]
-    return steps, warnings if compiled.unknown_names else []
+    return load, send

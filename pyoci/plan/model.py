@@ -6,14 +6,8 @@ from pyoci.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pyoci.plan.steps import (
-        BeforeStep,
-        BesideStep,
-        ExecuteProcess,
-        InitStep,
-        LoadSeccomp,
-        RunHooks,
-    )
+    from pyoci.plan.step_types import BeforeStep, BesideStep, InitStep
+    from pyoci.plan.steps import ExecuteProcess, LoadSeccomp, RunHooks
     from pyoci.spec.model import Hooks
 
 
@@ -53,8 +47,9 @@ class CreatePlan(Record):
     """Everything that `create` and `run` will do, in order.
 
     `before` are main's steps up to the clone, `beside` main's while init waits,
-    `init` what init does until it is ready, `start` the hooks and the filter
-    between start and execve, `process` the program (None: config.json has none).
+    `init` what init does until its program is to be found, `ready` the filter if it
+    has a listener, `start` the hooks and any other filter between start and execve,
+    `process` the program (None: config.json has none).
     """
 
     container_id: str
@@ -71,3 +66,4 @@ class CreatePlan(Record):
     annotations: tuple[tuple[str, str], ...]
     oci_version: str
     warnings: tuple[str, ...] = ()
+    ready: tuple[LoadSeccomp, ...] = ()

@@ -6,18 +6,23 @@ from pyoci.errors import UnsupportedError
 from pyoci.linux import consts as c
 from pyoci.plan.steps import (
     AwaitIdMaps,
+    BecomeRoot,
     CloneInit,
+    EnterTimeNamespace,
     JoinNamespace,
     JoinSessionKeyring,
     OpenNamespace,
     SetLoopbackUp,
+    SetTimeOffset,
     UnshareCgroupNamespace,
+    UnshareNamespaces,
+    UnshareTimeNamespace,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pyoci.plan.steps import InitStep
-    from pyoci.spec.model import Namespace
+    from pyoci.plan.step_types import InitStep
+    from pyoci.spec.model import Namespace, TimeOffset
 
 CLONE_FLAGS = {
     "user": c.CLONE_NEWUSER,
@@ -40,29 +45,35 @@ PROC_NAMES = {
     "cgroup": "cgroup",
     "time": "time",
 }
-# Others are joined first: the paths of the host are still there until the mount namespace is left.
-_JOIN_ORDER = ("ipc", "uts", "network", "cgroup", "mount")
+# The mount namespace is joined last: until then the paths of the host are still there.
+_JOIN_ORDER = ("ipc", "uts", "network", "time", "cgroup", "mount")
+# Not made by clone3(2): init is to be in its cgroup first; clocks are set before anybody uses them.
+_MADE_LATER = ("cgroup", "time")
 
 
 class NamespacePlan:
     """The namespaces of one container, sorted into what becomes of them."""
 
-    def __init__(self, namespaces: tuple[Namespace, ...]) -> None:
-        """Sort; UnsupportedError for time namespaces and joined user namespaces."""
+    def __init__(
+        self, namespaces: tuple[Namespace, ...], time_offsets: tuple[TimeOffset, ...] = ()
+    ) -> None:
+        """Sort; UnsupportedError for a new pid namespace in a joined user namespace."""
+        self.time_offsets = time_offsets
         self.causes: dict[str, str] = {}
         self.joined: dict[str, str] = {}
         self.new: tuple[str, ...] = ()
         for index, namespace in enumerate(namespaces):
             kind, cause = namespace.type, f"linux.namespaces[{index}]"
-            if kind == "time" or (kind == "user" and namespace.path):
-                what = "a time namespace" if kind == "time" else "joining a user namespace"
-                message = f"{cause}: {what} is not supported by this version of pyoci"
-                raise UnsupportedError(message)
             self.causes[kind] = cause
             if namespace.path:
                 self.joined[kind] = namespace.path
             else:
                 self.new += (kind,)
+        if "user" in self.joined and "pid" in self.new:
+            # Its proc could not be mounted: clone3 would make it the runtime's user namespace's.
+            what = "joining a user namespace together with a new pid namespace"
+            message = f"{self.causes['user']}: {what} is not supported by this version of pyoci"
+            raise UnsupportedError(message)
 
     def open_steps(self) -> list[OpenNamespace]:
         """Main opens, and checks, every namespace that is joined."""
@@ -72,27 +83,64 @@ class NamespacePlan:
         ]
 
     def clone_step(self) -> CloneInit:
-        """The clone with all new namespaces but cgroup, which waits until init is in its cgroup."""
-        kinds = tuple(kind for kind in self.new if kind != "cgroup")
+        """The clone with the new namespaces; none where a joined user namespace shall own them."""
+        kinds = () if "user" in self.joined else self._kinds_to_make()
         return CloneInit(kinds=kinds, config="linux.namespaces")
 
+    def _kinds_to_make(self) -> tuple[str, ...]:
+        return tuple([kind for kind in self.new if kind not in _MADE_LATER])
+
     def init_steps(self, keyring: str) -> list[InitStep]:
-        """What init does first: ids, keyring, joins, cgroup namespace, loopback."""
-        steps: list[InitStep] = []
+        """What init does first: user namespace, clocks, ids, keyring, joins, cgroup, loopback."""
+        first, last = self._join_steps()
+        steps = [*first, *self._time_steps()]
+        # Until here init has the caller's uid, which owns its files in /proc.
         if "user" in self.new:
             steps.append(AwaitIdMaps(config="linux.uidMappings"))
+        if "user" in self.joined:
+            steps.append(BecomeRoot(config=self.causes["user"]))
+            if kinds := self._kinds_to_make():
+                steps.append(UnshareNamespaces(kinds=kinds, config="linux.namespaces"))
         if keyring:
             steps.append(JoinSessionKeyring(name=keyring))
-        steps += [
-            JoinNamespace(kind=kind, config=self.causes[kind])
-            for kind in _JOIN_ORDER
-            if kind in self.joined
-        ]
+        steps += last
         if "cgroup" in self.new:
             steps.append(UnshareCgroupNamespace(config=self.causes["cgroup"]))
         if "network" in self.new:
             steps.append(SetLoopbackUp(config=self.causes["network"]))
         return steps
+
+    def _join_steps(self) -> tuple[list[InitStep], list[InitStep]]:
+        """The joins before and after init changes its user.
+
+        What is joined along with a user namespace may belong to another one, the runtime's say:
+        only before does init have the right to enter it. The mount namespace stays last.
+        """
+        steps: list[InitStep] = [
+            JoinNamespace(kind=kind, config=self.causes[kind])
+            for kind in _JOIN_ORDER
+            if kind in self.joined
+        ]
+        if "user" not in self.joined:
+            return [], steps
+        at = len(steps) - ("mount" in self.joined)
+        user = JoinNamespace(kind="user", config=self.causes["user"])
+        return [*steps[:at], user], steps[at:]
+
+    def _time_steps(self) -> list[InitStep]:
+        if "time" not in self.new:
+            return []
+        cause = self.causes["time"]
+        offsets = [
+            SetTimeOffset(
+                config=f"linux.timeOffsets.{offset.clock}",
+                clock=offset.clock,
+                secs=offset.secs,
+                nanosecs=offset.nanosecs,
+            )
+            for offset in self.time_offsets
+        ]
+        return [UnshareTimeNamespace(config=cause), *offsets, EnterTimeNamespace(config=cause)]
 
     def has(self, kind: str) -> bool:
         """Whether the container has this namespace to itself or by path."""

@@ -13,10 +13,11 @@ from pyoci.plan.steps import (
     SetUser,
     VerifyDirectory,
 )
+from pyoci.spec.model import Linux
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pyoci.plan.steps import InitStep
+    from pyoci.plan.step_types import InitStep
     from pyoci.spec.model import Process
 
 # sys/resource.h; the same on every architecture pyoci knows.
@@ -39,9 +40,12 @@ RLIMITS = {
     "RLIMIT_RTTIME": 15,
 }
 _DEFAULT_UMASK = 0o022
+NO_LINUX = Linux()
 
 
-def plan_process(process: Process, *, has_filter: bool) -> tuple[list[InitStep], list[str]]:
+def plan_process(
+    process: Process, linux: Linux = NO_LINUX, *, has_filter: bool
+) -> tuple[list[InitStep], list[str]]:
     """The steps up to `created`, and warnings; ExecuteProcess comes after start."""
     _check_supported(process)
     steps: list[InitStep] = [
@@ -56,6 +60,11 @@ def plan_process(process: Process, *, has_filter: bool) -> tuple[list[InitStep],
     ]
     if process.no_new_privileges:
         steps.append(SetNoNewPrivileges(config="process.noNewPrivileges"))
+    if process.scheduler or process.io_priority or linux.personality or linux.memory_policy:
+        # Only a config that asks for one of these pays for the module.
+        from pyoci.plan.scheduling import plan_scheduling
+
+        steps += plan_scheduling(process, linux)
     needs_admin = has_filter and not process.no_new_privileges
     drop, capabilities, warnings = plan_capabilities(
         process.capabilities, filter_needs_admin=needs_admin
@@ -116,8 +125,6 @@ def _check_supported(process: Process) -> None:
         "process.terminal": process.terminal,
         "process.apparmorProfile": process.apparmor_profile,
         "process.selinuxLabel": process.selinux_label,
-        "process.scheduler": process.scheduler,
-        "process.ioPriority": process.io_priority,
     }
     for path, value in asked.items():
         if value:

@@ -6,6 +6,7 @@ Never on the hot path: imported when somebody asks, or when a step has failed.
 from __future__ import annotations
 
 from pyoci.linux import consts as c
+from pyoci.plan import scheduling
 from pyoci.plan import steps as s
 from pyoci.plan.caps import names_of
 from pyoci.plan.mounts import ATTRIBUTES, PROPAGATION
@@ -21,8 +22,10 @@ _SECTIONS = (
     ("before", "main, before init exists"),
     ("beside", "main, while init waits"),
     ("init", "init, until it is ready"),
+    ("ready", "init, once its program is found"),
     ("start", "init, after start"),
 )
+_LATER_HOOKS = (("poststart", "main, after start"), ("poststop", "main, after delete"))
 
 
 def render_text(plan: CreatePlan) -> str:
@@ -33,8 +36,8 @@ def render_text(plan: CreatePlan) -> str:
         f"rootfs    {plan.rootfs}",
         f"cgroup    {plan.cgroup}",
     ]
-    for name, title in _SECTIONS:
-        steps = getattr(plan, name)
+    for name, title in _SECTIONS + _LATER_HOOKS:
+        steps = _steps(plan, name)
         if name == "start" and plan.process is not None:
             steps = (*steps, plan.process)
         if not steps:
@@ -45,6 +48,15 @@ def render_text(plan: CreatePlan) -> str:
         lines += ["", "warnings:"]
         lines += [f"  {warning}" for warning in plan.warnings]
     return "\n".join([_printable(line) for line in lines]) + "\n"
+
+
+def _steps(plan: CreatePlan, name: str) -> tuple[s.Step, ...]:
+    """The steps of a section; the hooks that other commands will run, as if they were steps."""
+    if name not in ("poststart", "poststop"):
+        found: tuple[s.Step, ...] = getattr(plan, name)
+        return found
+    hooks = getattr(plan.hooks, name)
+    return (s.RunHooks(config=f"hooks.{name}", kind=name, hooks=hooks),) if hooks else ()
 
 
 def _printable(line: str) -> str:
@@ -67,8 +79,8 @@ def render_json(plan: CreatePlan) -> dict[str, object]:
         "rootfs": plan.rootfs,
         "cgroup": plan.cgroup,
     }
-    for name, _ in _SECTIONS:
-        made[name] = [_to_dict(step) for step in getattr(plan, name)]
+    for name, _ in _SECTIONS + _LATER_HOOKS:
+        made[name] = [_to_dict(step) for step in _steps(plan, name)]
     made["process"] = _to_dict(plan.process) if plan.process is not None else None
     made["warnings"] = list(plan.warnings)
     return made
@@ -95,11 +107,9 @@ def describe(step: s.Step) -> str:
 
 
 def _attributes(attr_set: int, attr_clr: int) -> list[str]:
-    words = [
-        word
-        for word, (on, _) in ATTRIBUTES.items()
-        if on and attr_set & on == on and word not in ("norelatime", "nostrictatime")
-    ]
+    words = [word for word, (on, _) in ATTRIBUTES.items() if on and attr_set & on]
+    if attr_clr & c.MOUNT_ATTR__ATIME and not attr_set & c.MOUNT_ATTR__ATIME:
+        words.append("relatime")
     cleared = attr_clr & ~attr_set & ~c.MOUNT_ATTR__ATIME
     return words + [word for word, (on, off) in ATTRIBUTES.items() if not on and off & cleared]
 
@@ -112,6 +122,12 @@ def _mount_options(step: s.Mount) -> str:
     if isinstance(step, s.MountFilesystem):
         words += [key if value is None else f"{key}={value}" for key, value in step.parameters]
         words += ["tmpcopyup"] if step.copy_up else []
+    if isinstance(step, s.BindMount) and not step.follow_source:
+        words.append("src-nofollow")
+    if isinstance(step, s.BindMount) and step.copy_symlink:
+        words.append("copy-symlink")
+    if not step.follow_destination:
+        words.append("dest-nofollow")
     return f" ({', '.join(words)})" if words else ""
 
 
@@ -122,7 +138,22 @@ def _bind(step: s.BindMount) -> str:
 
 def _device(step: s.MakeDevice) -> str:
     how = "bind device" if step.bind else "make device"
-    return f"{how} {step.path} {step.type} {step.major}:{step.minor} {step.mode:04o}"
+    owner = f" of {step.uid}:{step.gid}" if step.uid or step.gid else ""
+    return f"{how} {step.path} {step.type} {step.major}:{step.minor} {step.mode:04o}{owner}"
+
+
+def _cgroup_write(step: s.WriteCgroup) -> str:
+    words = f"write {step.value!r} to {step.file}"
+    if step.instead is not None:
+        return f"{words}, or {_cgroup_write(step.instead)}"
+    return f"{words} if it is there" if step.optional else words
+
+
+def _execution(step: s.ExecuteProcess) -> str:
+    words = f"execute {' '.join(map(repr, step.args))}"
+    if not step.preserve_fds:
+        return words
+    return f"{words} with descriptors 3 to {2 + step.preserve_fds}"
 
 
 def _capabilities(step: s.SetCapabilities) -> str:
@@ -141,6 +172,24 @@ def _user(step: s.SetUser) -> str:
     return f"become user {step.uid}:{step.gid} with {groups} additional groups"
 
 
+def _scheduler(step: scheduling.SetScheduler) -> str:
+    values = (
+        ("nice", step.nice),
+        ("priority", step.priority),
+        ("runtime", step.runtime_ns),
+        ("deadline", step.deadline_ns),
+        ("period", step.period_ns),
+        ("flags", step.flags),
+    )
+    words = [f"{name} {value}" for name, value in values if value]
+    return " ".join(["set scheduler", step.name, *words])
+
+
+def _memory_policy(step: scheduling.SetMemoryPolicy) -> str:
+    nodes = f" on nodes {', '.join(map(str, step.nodes))}" if step.nodes else ""
+    return f"set memory policy {' '.join((step.name, *step.flags))}{nodes}"
+
+
 def _hooks(step: s.RunHooks) -> str:
     return f"run {step.kind} hooks: {', '.join(hook.path for hook in step.hooks)}"
 
@@ -152,16 +201,30 @@ def _propagation(flags: int) -> str:
 _WORDS: dict[type[s.Step], Callable[..., str]] = {
     s.MakeCgroup: lambda step: f"make cgroup {step.path}",
     s.EnableControllers: lambda step: f"enable controllers {', '.join(step.controllers)}",
-    s.WriteCgroup: lambda step: f"write {step.value!r} to {step.file}",
-    s.AttachDeviceFilter: lambda step: f"attach device filter of the default and {len(step.rules)} more rules",
+    s.WriteCgroup: _cgroup_write,
+    s.AttachDeviceFilter: lambda step: (
+        f"attach device filter of the default and {len(step.rules)} more rules"
+    ),
     s.OpenNamespace: lambda step: f"open {step.kind} namespace {step.path}",
-    s.CloneInit: lambda step: f"clone init with new {', '.join(step.kinds) or 'no'} namespaces",
+    s.CloneInit: lambda step: (
+        f"clone init with new {', '.join(step.kinds)} namespaces"
+        if step.kinds
+        else "clone init without new namespaces"
+    ),
     s.WriteIdMaps: lambda step: "write uid_map and gid_map",
     s.SetOomScoreAdj: lambda step: f"set oom_score_adj to {step.value}",
     s.MoveNetDevice: lambda step: f"move network device {step.host_name} in as {step.name}",
     s.RunHooks: _hooks,
+    s.SendSeccompListener: lambda step: f"send the seccomp listener to {step.path}",
     s.AwaitIdMaps: lambda step: "wait for the id maps, become 0:0",
     s.JoinNamespace: lambda step: f"join {step.kind} namespace",
+    s.BecomeRoot: lambda step: "become 0:0 of the joined user namespace",
+    s.UnshareNamespaces: lambda step: f"unshare {', '.join(step.kinds)} namespaces",
+    s.UnshareTimeNamespace: lambda step: "unshare time namespace",
+    s.SetTimeOffset: lambda step: (
+        f"set clock {step.clock} {step.secs} s + {step.nanosecs} ns ahead"
+    ),
+    s.EnterTimeNamespace: lambda step: "enter the new time namespace",
     s.UnshareCgroupNamespace: lambda step: "unshare cgroup namespace",
     s.JoinSessionKeyring: lambda step: f"join session keyring {step.name}",
     s.SetLoopbackUp: lambda step: "set loopback up",
@@ -187,6 +250,10 @@ _WORDS: dict[type[s.Step], Callable[..., str]] = {
     s.SetDomainname: lambda step: f"set domainname {step.name}",
     s.SetRlimit: lambda step: f"set {step.name} to {step.soft}:{step.hard}",
     s.SetNoNewPrivileges: lambda step: "set no_new_privs",
+    scheduling.SetScheduler: _scheduler,
+    scheduling.SetIoPriority: lambda step: f"set I/O priority {step.name} {step.priority}",
+    scheduling.SetPersonality: lambda step: f"set personality {step.name}",
+    scheduling.SetMemoryPolicy: _memory_policy,
     s.DropBounding: lambda step: (
         f"keep in bounding set: {', '.join(names_of(step.keep)) or 'none'}"
     ),
@@ -196,5 +263,5 @@ _WORDS: dict[type[s.Step], Callable[..., str]] = {
     s.SetCapabilities: _capabilities,
     s.SetUmask: lambda step: f"set umask {step.mask:04o}",
     s.LoadSeccomp: lambda step: f"load seccomp filter of {len(step.program) // 8} instructions",
-    s.ExecuteProcess: lambda step: f"execute {' '.join(map(repr, step.args))}",
+    s.ExecuteProcess: _execution,
 }

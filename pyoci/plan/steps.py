@@ -12,8 +12,6 @@ from pyoci.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
     from pyoci.spec.model import DeviceRule, Hook, IdMapping
 
 
@@ -94,6 +92,13 @@ class MoveNetDevice(Step):
     name: str
 
 
+class SendSeccompListener(Step):
+    """Send the listener of init's filter to the socket at this host path (SCMP_ACT_NOTIFY)."""
+
+    path: str
+    metadata: str = ""
+
+
 class RunHooks(Step):
     """Run the hooks of one kind, in order."""
 
@@ -112,6 +117,32 @@ class JoinNamespace(Step):
     """Enter a namespace that main opened (setns(2))."""
 
     kind: str
+
+
+class BecomeRoot(Step):
+    """Become user and group 0 of the user namespace that was joined."""
+
+
+class UnshareNamespaces(Step):
+    """Get new namespaces of these kinds, owned by the user namespace that was joined."""
+
+    kinds: tuple[str, ...]
+
+
+class UnshareTimeNamespace(Step):
+    """Make a time namespace, which nobody is in yet: its clocks can still be set."""
+
+
+class SetTimeOffset(Step):
+    """How far a clock of the new time namespace is ahead of the host's (time_namespaces(7))."""
+
+    clock: str
+    secs: int
+    nanosecs: int
+
+
+class EnterTimeNamespace(Step):
+    """Enter the new time namespace."""
 
 
 class UnshareCgroupNamespace(Step):
@@ -288,6 +319,13 @@ class SetNoNewPrivileges(Step):
     """PR_SET_NO_NEW_PRIVS."""
 
 
+class SchedulingStep(Step):
+    """The base of what few configs ask for: scheduler, I/O priority, personality, memory policy.
+
+    The kinds are in scheduling.py.
+    """
+
+
 class DropBounding(Step):
     """Keep only these capabilities (bit mask) in the bounding set, while CAP_SETPCAP is there."""
 
@@ -330,7 +368,7 @@ class VerifyDirectory(Step):
 
 
 class LoadSeccomp(Step):
-    """Install the system call filter: the last thing before execve."""
+    """Install the system call filter: last before execve, or with a listener, before `ready`."""
 
     program: bytes
     flags: int
@@ -343,49 +381,3 @@ class ExecuteProcess(Step):
     env: tuple[str, ...]
     preserve_fds: int
     uid: int
-
-
-if TYPE_CHECKING:
-    BeforeStep: TypeAlias = (
-        MakeCgroup
-        | EnableControllers
-        | WriteCgroup
-        | AttachDeviceFilter
-        | OpenNamespace
-        | CloneInit
-    )
-    BesideStep: TypeAlias = WriteIdMaps | SetOomScoreAdj | MoveNetDevice | RunHooks
-    InitStep: TypeAlias = (
-        AwaitIdMaps
-        | JoinNamespace
-        | UnshareCgroupNamespace
-        | JoinSessionKeyring
-        | SetLoopbackUp
-        | SetPropagation
-        | BindRootfs
-        | MountFilesystem
-        | BindMount
-        | MakeDirectory
-        | MakeDevice
-        | MakeSymlink
-        | AwaitHost
-        | RunHooks
-        | SetSysctl
-        | ReadonlyPath
-        | MaskPath
-        | ReadonlyMount
-        | PivotRoot
-        | VerifyMount
-        | ReadonlyRoot
-        | SetRootPropagation
-        | SetHostname
-        | SetDomainname
-        | SetRlimit
-        | SetNoNewPrivileges
-        | DropBounding
-        | SetUser
-        | SetCapabilities
-        | SetUmask
-        | ChangeDirectory
-        | VerifyDirectory
-    )

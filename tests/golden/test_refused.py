@@ -137,16 +137,6 @@ UNSUPPORTED = {
         mounts({**BIND, "uidMappings": MAPPING, "gidMappings": MAPPING}),
         "mounts[0]: id-mapped mounts are not supported by this version of pyoci",
     ),
-    "notify": (
-        linux(
-            seccomp={
-                "defaultAction": "SCMP_ACT_ALLOW",
-                "listenerPath": "/run/listener.sock",
-                "syscalls": [{"names": ["mount"], "action": "SCMP_ACT_NOTIFY"}],
-            }
-        ),
-        "linux.seccomp: SCMP_ACT_NOTIFY is not supported by this version of pyoci",
-    ),
 }  # fmt: skip
 
 

@@ -26,7 +26,8 @@ def plan_linux(**linux: object) -> None:
 
 def plan_rule(**rule: object) -> None:
     rules = [{"names": ["times"], "action": "SCMP_ACT_ALLOW", **rule}]
-    plan_linux(seccomp={"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules})
+    profile = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules, "listenerPath": "/agent"}
+    plan_linux(seccomp=profile)
 
 
 def test_valid() -> None:

@@ -8,14 +8,16 @@ import json
 import pytest
 
 from pyoci import jsonio
+from pyoci.plan import scheduling
 from pyoci.plan import steps as s
 from pyoci.plan.render import describe, render_json, render_text
 from tests.support.planning import NAMESPACES, make_config, plan_config
 
 KINDS = [
     kind
-    for _, kind in inspect.getmembers(s, inspect.isclass)
-    if issubclass(kind, s.Step) and kind not in (s.Step, s.Mount)
+    for module in (s, scheduling)
+    for _, kind in inspect.getmembers(module, inspect.isclass)
+    if issubclass(kind, s.Step) and kind not in (s.Step, s.Mount, s.SchedulingStep)
 ]
 # A value of each type that a field can have.
 VALUES = {

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pyoci.engine.scheduling import _APPLY
 from pyoci.errors import ConfigError
 from pyoci.plan import scheduling
 from pyoci.plan.render import describe
@@ -20,7 +21,7 @@ from pyoci.plan.scheduling import (
     parse_nodes,
     plan_scheduling,
 )
-from pyoci.plan.steps import DropBounding, SetNoNewPrivileges
+from pyoci.plan.steps import DropBounding, SchedulingStep, SetNoNewPrivileges
 from pyoci.spec.model import IoPriority, Linux, Process, Scheduler
 from tests.support.planning import make_config, plan_config
 
@@ -54,6 +55,10 @@ def test_the_tables_are_what_the_schema_accepts() -> None:
     assert set(scheduling.PERSONALITIES) == words_of_schema("personality", "domain")
     assert set(scheduling.MEMORY_MODES) == words_of_schema("memoryPolicyMode")
     assert set(scheduling.MEMORY_FLAGS) == words_of_schema("memoryPolicyFlag")
+
+
+def test_every_kind_of_step_can_be_carried_out() -> None:
+    assert set(_APPLY) == set(SchedulingStep.__subclasses__()) == set(ALL)
 
 
 def test_numbers_of_policies_are_pythons() -> None:

@@ -1,0 +1,59 @@
+"""Which kinds of step each part of a plan holds: for type checkers, never imported at run time."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from pyoci.plan import steps as s
+
+BeforeStep: TypeAlias = (
+    s.MakeCgroup
+    | s.EnableControllers
+    | s.WriteCgroup
+    | s.AttachDeviceFilter
+    | s.OpenNamespace
+    | s.CloneInit
+)
+BesideStep: TypeAlias = (
+    s.WriteIdMaps | s.SetOomScoreAdj | s.MoveNetDevice | s.RunHooks | s.SendSeccompListener
+)
+InitStep: TypeAlias = (
+    s.AwaitIdMaps
+    | s.JoinNamespace
+    | s.BecomeRoot
+    | s.UnshareNamespaces
+    | s.UnshareTimeNamespace
+    | s.SetTimeOffset
+    | s.EnterTimeNamespace
+    | s.UnshareCgroupNamespace
+    | s.JoinSessionKeyring
+    | s.SetLoopbackUp
+    | s.SetPropagation
+    | s.BindRootfs
+    | s.MountFilesystem
+    | s.BindMount
+    | s.MakeDirectory
+    | s.MakeDevice
+    | s.MakeSymlink
+    | s.AwaitHost
+    | s.RunHooks
+    | s.SetSysctl
+    | s.ReadonlyPath
+    | s.MaskPath
+    | s.ReadonlyMount
+    | s.PivotRoot
+    | s.VerifyMount
+    | s.ReadonlyRoot
+    | s.SetRootPropagation
+    | s.SetHostname
+    | s.SetDomainname
+    | s.SetRlimit
+    | s.SetNoNewPrivileges
+    | s.SchedulingStep
+    | s.DropBounding
+    | s.SetUser
+    | s.SetCapabilities
+    | s.SetUmask
+    | s.ChangeDirectory
+    | s.VerifyDirectory
+)
