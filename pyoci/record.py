@@ -74,7 +74,7 @@ class Record(metaclass=RecordType):
         message = f"{type(self).__name__} is frozen: {name}"
         raise AttributeError(message)
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    __delattr__ = __setattr__
 
     def __eq__(self, other: object) -> bool:
         """Equal if of the same kind with equal fields."""

@@ -16,18 +16,20 @@ _CHUNK_BYTES = 1 << 20
 _MAX_DEPTH = 256
 
 
-def copy_tree(source_fd: int, target_fd: int) -> None:
+def copy_tree(source_fd: int, target_fd: int, *, attributes: bool = True) -> None:
     """Copy everything below one directory (an O_PATH descriptor will do) into another.
 
     Directories, regular files, symlinks, device nodes and FIFOs with owner,
-    mode and times; sockets have no use without their server.
+    mode and times; sockets have no use without their server. With `attributes`
+    the directory itself gets those of its source, too.
     """
     source = posix.open(
         b".", posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC, dir_fd=source_fd
     )
     try:
         _copy_directory(source, target_fd, 0)
-        _copy_attributes(posix.fstat(source), b".", target_fd)
+        if attributes:
+            _copy_attributes(posix.fstat(source), b".", target_fd)
     finally:
         posix.close(source)
 

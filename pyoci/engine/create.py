@@ -6,6 +6,7 @@ import posix
 import time
 
 from pyoci.cgroup.manager import find_missing
+from pyoci.engine.handover import check_preserved, write_pid_file
 from pyoci.engine.main_process import MainProcess
 from pyoci.engine.undo import Undo
 from pyoci.errors import ContainerExists, StateError, StepError, describe_oserror
@@ -14,7 +15,7 @@ from pyoci.host.files import read_config
 from pyoci.jsonio import dumps
 from pyoci.linux.pidfd import read_process
 from pyoci.plan.build import build_plan
-from pyoci.plan.paths import absolute
+from pyoci.paths import absolute
 from pyoci.record import replace
 from pyoci.spec.parse import parse_config
 from pyoci.spec.rules import check_spec
@@ -67,6 +68,7 @@ def plan_create(request: CreateRequest) -> tuple[CreatePlan, HostFacts, dict[str
 def prepare(request: CreateRequest, log: Log, *, wait_on_fifo: bool) -> Creation:
     """Do what create and run share; returns when init is ready and the state says so."""
     _check_free(request)
+    check_preserved(request.listen_fds + request.preserve_fds)
     plan, facts, config = plan_create(request)
     for warning in plan.warnings:
         log("warning", warning)
@@ -81,7 +83,7 @@ def prepare(request: CreateRequest, log: Log, *, wait_on_fifo: bool) -> Creation
         return Creation(request, plan, main)
     except BaseException as error:
         problems = undo.run()
-        _run_poststop_after_failure(request, plan, config, log)
+        _run_poststop_after_failure(request, plan, facts, log)
         if problems:
             error.add_note("; ".join(problems))
             log("warning", f"undoing the create: {'; '.join(problems)}")
@@ -147,31 +149,13 @@ def utc_now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{nanoseconds:09}Z"
 
 
-def write_pid_file(path: str, pid: int) -> None:
-    """Write the pid, digits only, so that a reader sees all of it or no file; StepError."""
-    parent, _, name = path.rpartition("/")
-    temporary = f"{parent}/.{name}.{posix.getpid()}"
-    try:
-        flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
-        fd = posix.open(temporary, flags, 0o644)
-        try:
-            posix.write(fd, str(pid).encode())
-        finally:
-            posix.close(fd)
-        posix.rename(temporary, path)
-    except OSError as error:
-        detail = describe_oserror(error)
-        raise StepError("main", f"write pid file {path}", detail, error.errno or 0) from None
-
-
 def _run_poststop_after_failure(
-    request: CreateRequest, plan: CreatePlan, config: dict[str, Any], log: Log
+    request: CreateRequest, plan: CreatePlan, facts: HostFacts, log: Log
 ) -> None:
     """A create that got to its hooks ends with the poststop ones (runtime.md, "Lifecycle")."""
     hooks = plan.hooks
     if not hooks.poststop or not (hooks.prestart or hooks.create_runtime or hooks.create_container):
         return
-    from pyoci.engine.delete import run_poststop
+    from pyoci.engine.remove import run_poststop
 
-    state = _first_state(request, plan, read_facts())
-    run_poststop(state, list(config["hooks"]["poststop"]), log)
+    run_poststop(_first_state(request, plan, facts), hooks.poststop, log)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PASSWD_LIMIT = 1 << 20
+_SCRIPT_LIMIT = 256  # the kernel looks no further (BINPRM_BUF_SIZE)
 _S_IFREG = 0o100000
 
 
@@ -29,14 +30,20 @@ class Execution:
         env = dict([entry.partition("=")[::2] for entry in step.env])
         if not env.get("HOME"):
             env["HOME"] = find_home(root_fd, step.uid)
-        self.program = encode(find_program(step.args[0], env.get("PATH", _DEFAULT_PATH)))
+        program = find_program(step.args[0], env.get("PATH", _DEFAULT_PATH))
+        check_interpreter(program)
+        self.program = encode(program)
         self.name = step.args[0]
         self.args = [encode(arg) for arg in step.args]
         self.env = {encode(name): encode(value) for name, value in env.items()}
         self.last_fd = 2 + step.preserve_fds
+        self.prepared = False
 
     def prepare(self) -> None:
-        """Leave nothing of ours behind: signals, descriptors."""
+        """Leave nothing of ours behind: signals, descriptors. A second time it does nothing."""
+        if self.prepared:
+            return
+        self.prepared = True
         reset_signals()
         close_range_on_exec(self.last_fd + 1)
         for fd in range(3, self.last_fd + 1):
@@ -98,6 +105,26 @@ def check_program(path: str) -> int:
     if mode & fs.S_IFMT != _S_IFREG or not posix.access(encoded, posix.X_OK, effective_ids=True):
         return errno.EACCES
     return 0
+
+
+def check_interpreter(path: str) -> None:
+    """StepError if the file is a script whose interpreter is missing, which execve cannot say."""
+    try:
+        fd = posix.open(encode(path), posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
+    except OSError:  # EACCES: executable, but not readable
+        return
+    line = posix.read(fd, _SCRIPT_LIMIT).partition(b"\n")[0]
+    posix.close(fd)
+    words = line[2:].split()
+    if not line.startswith(b"#!") or not words:
+        return
+    try:
+        posix.stat(words[0])
+    except (FileNotFoundError, NotADirectoryError) as error:
+        interpreter = words[0].decode("utf-8", "backslashreplace")
+        problem = posix.strerror(error.errno or errno.ENOENT).lower()
+        detail = f'exec: "{path}": interpreter {interpreter}: {problem}'
+        raise StepError("", "", detail, errno.ENOENT) from None
 
 
 def find_home(root_fd: int, uid: int) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pyoci.engine.sync import Failure, decode_failure
 from pyoci.errors import StepError, describe_errno, describe_oserror
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pyoci.engine.sync import Failure
     from pyoci.plan.model import CreatePlan
     from pyoci.plan.steps import Step
 
@@ -36,9 +36,8 @@ def main_error(step: Step, error: OSError) -> StepError:
     return StepError("main", what, detail, number, hint=hint_for(number, what))
 
 
-def start_error(raw: bytes) -> StepError:
-    """The error of a start whose init left these bytes in exec.result."""
-    failure = decode_failure(raw)
+def start_error(failure: Failure) -> StepError:
+    """The error of a start whose init left this failure in exec.result."""
     detail = failure.detail or describe_errno(failure.errno)
     return StepError("init", "", detail, failure.errno, failure.path, failure.hint)
 

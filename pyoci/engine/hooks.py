@@ -11,6 +11,7 @@ from time import monotonic_ns
 
 from pyoci import jsonio
 from pyoci.errors import StepError, describe_errno
+from pyoci.linux.clone import close_range_on_exec
 from pyoci.linux.libc import encode
 from pyoci.linux.pidfd import status_of
 from pyoci.linux.signals import SIGKILL, resettable_signals
@@ -41,6 +42,14 @@ def state_of_container(  # noqa: PLR0913  (the six members of runtime.md, "State
     if annotations:
         members["annotations"] = dict(annotations)
     return jsonio.dumps(members).encode()
+
+
+def enter_bundle(path: str) -> None:
+    """Have hooks on the host's side run in the bundle, or in / where it is gone by now."""
+    try:
+        posix.chdir(encode(path))
+    except OSError:
+        posix.chdir("/")
 
 
 def run_hooks(kind: str, hooks: tuple[Hook, ...], state: bytes, env: tuple[str, ...] = ()) -> None:
@@ -87,6 +96,9 @@ def _spawn(hook: Hook, env: dict[bytes, bytes], pipes: list[tuple[int, int]]) ->
         (posix.POSIX_SPAWN_DUP2, pipes[2][1], 2),
     ]
     args = [encode(arg) for arg in hook.args] or [encode(hook.path)]
+    # Our caller may have left descriptors to us. Those that the container shall have are made
+    # inheritable again right before execve.
+    close_range_on_exec(3)
     return posix.posix_spawn(
         encode(hook.path),
         args,

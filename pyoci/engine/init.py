@@ -17,8 +17,15 @@ from pyoci.engine.steps import InitContext, apply_init_step, run_container_hooks
 from pyoci.engine.sync import Failure
 from pyoci.errors import PyociError, StepError, describe_oserror
 from pyoci.linux import prctl
-from pyoci.plan.steps import LoadSeccomp, MountFilesystem, RunHooks
-from pyoci.state.store import RESULT
+from pyoci.linux.clone import LAST_FD, close_range
+from pyoci.plan.steps import (
+    ChangeDirectory,
+    LoadSeccomp,
+    MountFilesystem,
+    PivotRoot,
+    RunHooks,
+    SchedulingStep,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,13 +60,17 @@ class _Sealed:
 
 def import_for_init(plan: CreatePlan) -> None:
     """Import what only some plans need: main calls this before there is an init to be sealed."""
-    steps = (*plan.init, *plan.start)
+    steps = (*plan.init, *plan.ready, *plan.start)
     if any(isinstance(step, RunHooks) for step in steps):
         import pyoci.engine.hooks
     if any(isinstance(step, LoadSeccomp) for step in steps):
         import pyoci.linux.seccomp
+    if any(isinstance(step, SchedulingStep) for step in steps):
+        import pyoci.engine.scheduling
     if any(isinstance(step, MountFilesystem) and step.copy_up for step in steps):
-        import pyoci.engine.copyup  # noqa: F401
+        import pyoci.engine.copyup
+    if any(isinstance(step, PivotRoot) and step.how == "move" for step in steps):
+        import pyoci.engine.move_root  # noqa: F401
 
 
 def seal() -> None:
@@ -89,7 +100,7 @@ class _Report:
     """Where a failure goes: to main, and once we wait for `start`, to whoever starts us."""
 
     def __init__(self, sync_fd: int) -> None:
-        self.step = -1
+        self.step = sync.OTHER
         self._send: Callable[[Failure], None] = lambda failure: sync.send_failure(sync_fd, failure)
 
     def to_file(self, result_fd: int) -> None:
@@ -124,20 +135,52 @@ def _run(plan: CreatePlan, given: Inheritance, report: _Report) -> None:
     context = InitContext(plan, given.sync_fd, given.namespace_fds)
     for number, step in enumerate(plan.init):
         report.step = number
+        if isinstance(step, ChangeDirectory):
+            _close_others(plan, given, context)
         apply_init_step(step, context)
-    report.step = -1
+    report.step = sync.OTHER
     execution = None
     if plan.process is not None:
         execution = Execution(plan.process, context.rootfs.root_fd)
     prctl.set_parent_death_signal(0)
+    if execution is not None and plan.ready:
+        _load_with_listener(plan, given.sync_fd, execution)
     sync.send(given.sync_fd, sync.READY)
     _await_start(given, report)
     if execution is None:
-        raise StepError("", "", NO_PROCESS)
-    _start(plan, context, execution)
+        report.step = sync.NOTHING_TO_START
+        raise StepError("", "", "process is not set in config.json: there is nothing to start")
+    _start(plan, context, execution, report)
 
 
-NO_PROCESS = "process is not set in config.json: there is nothing to start"
+def _load_with_listener(plan: CreatePlan, sync_fd: int, execution: Execution) -> None:
+    """Install a filter that asks a listener, and have main send that to the agent.
+
+    From then on we live under the filter ourselves: write(2) is what plan/seccomp sees to that
+    we may call without being asked about, and only once the agent can answer do we do more.
+    """
+    from pyoci.linux.seccomp import install_filter
+
+    if not any(isinstance(step, RunHooks) for step in plan.start):  # they want our signals
+        execution.prepare()
+    for step in plan.ready:
+        listener_fd = install_filter(step.program, step.flags)
+        sync.send(sync_fd, b"%b %d" % (sync.LISTENER, listener_fd))
+        kind, _ = sync.receive(sync_fd)
+        if kind != sync.LISTENER_SENT:
+            raise StepError("", "", "main ended before it sent the seccomp listener")
+        # Or a call would wait forever for an agent that has died: not even we could answer it.
+        posix.close(listener_fd)
+
+
+def _close_others(plan: CreatePlan, given: Inheritance, context: InitContext) -> None:
+    """Close what is not needed any more, above all directories of the host (CVE-2024-21626)."""
+    first = 3 + (plan.process.preserve_fds if plan.process else 0)
+    kept = (given.sync_fd, given.fifo_fd, given.result_fd, context.rootfs.root_fd)
+    for fd in sorted(kept):
+        close_range(first, fd - 1)
+        first = max(first, fd + 1)
+    close_range(first, LAST_FD)
 
 
 def _await_start(given: Inheritance, report: _Report) -> None:
@@ -152,12 +195,16 @@ def _await_start(given: Inheritance, report: _Report) -> None:
     posix.read(given.fifo_fd, 1)
 
 
-def _start(plan: CreatePlan, context: InitContext, execution: Execution) -> None:
+def _start(
+    plan: CreatePlan, context: InitContext, execution: Execution, report: _Report
+) -> None:
     """The hooks, then what is left: after the filter nothing but execve may be called."""
+    report.step = sync.START_HOOK
     for step in plan.start:
         if isinstance(step, RunHooks):
             env = plan.process.env if plan.process else ()
             run_container_hooks(step, context, "created", env)
+    report.step = sync.OTHER
     execution.prepare()
     for step in plan.start:
         if isinstance(step, LoadSeccomp):
@@ -165,6 +212,3 @@ def _start(plan: CreatePlan, context: InitContext, execution: Execution) -> None
 
             install_filter(step.program, step.flags)
     execution.execve()
-
-
-__all__ = ["NO_PROCESS", "RESULT", "Inheritance", "failure_of", "run_init", "seal"]

@@ -22,8 +22,9 @@ from pyoci.linux.libc import encode
 from pyoci.linux.pidfd import pidfd_send_signal, read_process, reap
 from pyoci.linux.sockets import seqpacket_pair
 from pyoci.plan import steps as s
-from pyoci.plan.namespaces import CLONE_FLAGS
+from pyoci.plan.namespaces import CLONE_FLAGS, PROC_NAMES
 from pyoci.record import replace
+from pyoci.spec.sysctl import sysctl_namespace, sysctl_path
 from pyoci.state import store
 
 TYPE_CHECKING = False
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from pyoci.engine.undo import Undo
     from pyoci.plan.model import CreatePlan, HostFacts
+    from pyoci.plan.step_types import BeforeStep
     from pyoci.state.store import ContainerState
 
 _SIGKILL = 9
@@ -72,7 +74,7 @@ class MainProcess:
 
     # --- plan.before
 
-    def _apply_before(self, step: s.BeforeStep) -> None:
+    def _apply_before(self, step: BeforeStep) -> None:
         match step:
             case s.MakeCgroup():
                 self._make_cgroup()
@@ -92,14 +94,15 @@ class MainProcess:
     def _make_cgroup(self) -> None:
         path = self.state.cgroup_path
         missing = self.state.cgroups_made
-        self.undo.push(
-            "remove cgroup",
-            lambda: manager.remove_cgroup(path, self.state.cgroups_made, pause),
-        )
+        self.undo.push("remove cgroup", lambda: manager.remove_made(self.state.cgroups_made))
         if not manager.make_cgroup(path, missing):
             # Not ours to remove: it was there, or somebody was faster.
             self.state = replace(self.state, cgroups_made=missing[:-1])
-        # From here on whoever is in it belongs to the container.
+        # From here on whatever is in it belongs to the container.
+        self.undo.push(
+            "remove what is in the cgroup",
+            lambda: manager.remove_cgroup(path, self.state.cgroups_made, pause),
+        )
         self.undo.push("kill what is in the cgroup", lambda: manager.kill_all(path, pause))
         self.cgroup_fd = manager.open_cgroup(path)
 
@@ -130,8 +133,16 @@ class MainProcess:
             kinds = [kind for kind, flag in CLONE_FLAGS.items() if flag == found]
             detail = f"{step.path} is a {''.join(kinds)} namespace, not a {step.kind} namespace"
             raise StepError("main", "", detail, 0, step.path)
+        if _is_own_namespace(fd, step.kind) and self._sets_parameters_of(step.kind):
+            detail = f"{step.path} is our own: linux.sysctl would change the host"
+            raise StepError("main", "", detail, 0, step.path)
         if step.kind == "pid":  # for our children, so for init
+            self.undo.push("leave the pid namespace", namespaces.leave_pid_namespace)
             namespaces.setns(fd, found)
+
+    def _sets_parameters_of(self, kind: str) -> bool:
+        keys = [step.key for step in self.plan.init if isinstance(step, s.SetSysctl)]
+        return any(sysctl_namespace(sysctl_path(key)) == kind for key in keys)
 
     def _clone(self, step: s.CloneInit) -> None:
         flags = 0
@@ -147,6 +158,8 @@ class MainProcess:
             run_init(self.plan, given)
         self.undo.push("kill init", self._kill_init)
         posix.close(init_fd)
+        if "pid" in self.namespace_fds:
+            namespaces.leave_pid_namespace()
         found = read_process(self.pid)
         self.state = replace(self.state, pid=self.pid, start_time=found[1] if found else 0)
         store.write_state(self.dir_fd, self.state)
@@ -172,15 +185,19 @@ class MainProcess:
                     self._apply_early(step)
         served = False
         while True:
-            kind, failure = sync.receive(self.sync_fd)
+            kind, content = sync.receive_message(self.sync_fd)
             if kind == sync.HOST_HOOKS and not served:
                 served = True
                 self._run_host_part()
                 sync.send(self.sync_fd, sync.HOOKS_DONE)
+            elif kind == sync.LISTENER:
+                self._send_listener(int(content))
+                sync.send(self.sync_fd, sync.LISTENER_SENT)
             elif kind == sync.READY:
                 return
             else:
-                raise self._init_failed(failure)
+                failed = kind == sync.FAILED
+                raise self._init_failed(sync.decode_failure(content) if failed else None)
 
     def _apply_early(self, step: s.WriteIdMaps | s.SetOomScoreAdj) -> None:
         if isinstance(step, s.SetOomScoreAdj):
@@ -200,6 +217,14 @@ class MainProcess:
                     move_net_device(step.host_name, step.name, self.pid)
             elif isinstance(step, s.RunHooks):
                 self._run_hooks(step)
+
+    def _send_listener(self, number: int) -> None:
+        from pyoci.engine.listener import send_listener
+
+        for step in self.plan.beside:
+            if isinstance(step, s.SendSeccompListener):
+                with _Naming(step):
+                    send_listener(self.plan, step, self.pid, self.pidfd, number)
 
     def _run_hooks(self, step: s.RunHooks) -> None:
         from pyoci.engine.hooks import run_hooks, state_of_container
@@ -221,6 +246,11 @@ class MainProcess:
         if status == 128 + _SIGKILL:
             return StepError("init", "", "container init was OOM-killed (memory limit too low?)")
         return StepError("init", "", f"init ended without a word (exit status {status})")
+
+
+def _is_own_namespace(fd: int, kind: str) -> bool:
+    found, own = posix.fstat(fd), posix.stat(f"/proc/self/ns/{PROC_NAMES[kind]}")
+    return (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
 
 
 def _make_result(dir_fd: int) -> int:

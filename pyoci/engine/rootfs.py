@@ -11,10 +11,13 @@ from __future__ import annotations
 import errno
 import posix
 
-from pyoci.errors import StepError, describe_errno
+from pyoci.engine.nodes import check_node, is_device, is_symlink, make_node, symlink
+from pyoci.engine.superblock import is_long, new_filesystem, new_filesystem_at
+from pyoci.errors import StepError
 from pyoci.linux import consts as c
 from pyoci.linux import fs, mount
 from pyoci.linux.libc import encode
+from pyoci.spec.sysctl import sysctl_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,6 +84,10 @@ class Rootfs:
         if step.how == "pivot_root":
             self._pivot()
         else:
+            if step.how == "move":
+                from pyoci.engine.move_root import remove_kernel_filesystems
+
+                remove_kernel_filesystems(self.root_fd)
             posix.fchdir(self.root_fd)
             if step.how == "move":
                 mount.mount_move(".", "/", c.MS_MOVE)
@@ -99,7 +106,7 @@ class Rootfs:
         mount.umount2(".", c.MNT_DETACH)
 
     def verify_mount(self, step: s.VerifyMount) -> None:
-        """Refuse to go on if the path does not lead to our mount: the rootfs was changed under us."""
+        """Refuse to go on unless the path leads to our mount: the rootfs may have been changed."""
         found_fd = fs.open_beneath(self.root_fd, step.destination)
         same = fs.mount_id(found_fd) == fs.mount_id(self.mounts[step.destination])
         posix.close(found_fd)
@@ -120,14 +127,33 @@ class Rootfs:
 
     def mount_filesystem(self, step: s.MountFilesystem) -> None:
         """Make a new filesystem and put it in place."""
-        tree_fd = _new_filesystem(step.type, step.source, step.parameters, step.attr_set)
+        parameters = step.parameters
+        keys = {key for key, _ in parameters}
+        if step.type == "tmpfs" and "mode" not in keys:
+            parameters += self._mode_of(step.destination)
+        if is_long(step.source, parameters):
+            tree_fd = new_filesystem_at(
+                self.root_fd, step.type, step.source, parameters, step.attr_set
+            )
+        else:
+            tree_fd = new_filesystem(step.type, step.source, parameters, step.attr_set)
         strict = step.type in _STRICT_TYPES
         target_fd = self._open_target(step, directory=True, strict=strict)
         if step.copy_up:
             from pyoci.engine.copyup import copy_tree
 
-            copy_tree(target_fd, tree_fd)
+            copy_tree(target_fd, tree_fd, attributes=keys.isdisjoint(("mode", "uid", "gid")))
         self._attach(step, tree_fd, target_fd, has_parameters=True)
+
+    def _mode_of(self, path: str) -> tuple[tuple[str, str], ...]:
+        """The mode of the directory that a tmpfs is to cover, as runc's tmpfs take it."""
+        try:
+            fd = fs.open_in_root(self.root_fd, path)
+        except OSError:  # ENOENT: the filesystem's own default; the rest the mount will tell
+            return ()
+        mode = posix.fstat(fd).st_mode & 0o7777
+        posix.close(fd)
+        return (("mode", f"{mode:o}"),)
 
     def bind_mount(self, step: s.BindMount) -> None:
         """Put a host path in place."""
@@ -147,8 +173,14 @@ class Rootfs:
         except OSError:  # EINVAL: no symlink
             return False
         parent_fd, name = self._open_parent("/", step.destination)
-        _symlink(target, name, parent_fd, replace=False)
-        posix.close(parent_fd)
+        try:
+            symlink(target, name, parent_fd, replace=False)
+            if not is_symlink(target, name, parent_fd):
+                raise StepError(
+                    "", "", "exists and is not this symlink", errno.EEXIST, step.destination
+                )
+        finally:
+            posix.close(parent_fd)
         return True
 
     def _open_target(self, step: s.Mount, *, directory: bool, strict: bool) -> int:
@@ -193,10 +225,12 @@ class Rootfs:
 
     def _open_parent(self, base: str, path: str) -> tuple[int, str]:
         """The directory that `path` lies in, made if missing, and the last name."""
-        base_fd = self.mounts.get(base, self.root_fd)
-        parent, name = fs.split(path if base == "/" else path[len(base) :])
-        if base != "/" or not path.startswith("/dev/"):
+        base_fd = self.mounts.get(base, -1)  # none at `/`, nor where a symlink was copied
+        parent, name = fs.split(path if base_fd < 0 else path[len(base) :])
+        if base_fd >= 0:
             return fs.make_in_root(base_fd, parent, directory=True), name
+        if not path.startswith("/dev/"):
+            return fs.make_in_root(self.root_fd, parent, directory=True), name
         # /dev of the image itself: a symlink there would take our nodes elsewhere.
         posix.close(fs.make_in_root(self.root_fd, parent, directory=True))
         return fs.open_beneath(self.root_fd, parent), name
@@ -208,13 +242,13 @@ class Rootfs:
             if step.bind:
                 self._bind_device(step, parent_fd, name)
             else:
-                _make_node(step, encode(name), parent_fd)
+                make_node(step, encode(name), parent_fd)
         finally:
             posix.close(parent_fd)
 
     def _bind_device(self, step: s.MakeDevice, parent_fd: int, name: str) -> None:
         tree_fd = mount.open_tree_at(c.AT_FDCWD, step.path, c.OPEN_TREE_CLONE)
-        _check_node(step, posix.fstat(tree_fd))
+        check_node(step, posix.fstat(tree_fd))
         target_fd = fs.make_entry(parent_fd, name, directory=False)
         mount.move_mount(tree_fd, target_fd)
         posix.close(target_fd)
@@ -223,7 +257,7 @@ class Rootfs:
     def make_symlink(self, step: s.MakeSymlink) -> None:
         """Make a link of /dev."""
         parent_fd, name = self._open_parent(step.base, step.path)
-        _symlink(step.target, name, parent_fd, replace=step.replace)
+        symlink(step.target, name, parent_fd, replace=step.replace)
         posix.close(parent_fd)
 
     def make_directory(self, step: s.MakeDirectory) -> None:
@@ -238,11 +272,24 @@ class Rootfs:
     def _open_hidden(self, base: str, path: str) -> int | None:
         """What a masked or read-only path is, found from our own mount; None if it is not there."""
         try:
-            if base == "/":
-                return fs.open_in_root(self.root_fd, path)
-            return fs.open_beneath(self.mounts[base], path[len(base) :])
+            if base in self.mounts:
+                return self._open_in_mount(base, path)
+            return fs.open_in_root(self.root_fd, path)
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def _open_in_mount(self, base: str, path: str) -> int:
+        if path == base:
+            return posix.dup(self.mounts[base])
+        name = path[len(base) :].lstrip("/")
+        resolve = c.RESOLVE_BENEATH | c.RESOLVE_NO_MAGICLINKS
+        try:
+            return fs.openat2(self.mounts[base], name, c.O_PATH, resolve)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+        # A symlink leads out of the mount, which none of procfs or sysfs does.
+        return fs.open_in_root(self.root_fd, path)
 
     def make_path_readonly(self, step: s.ReadonlyPath) -> None:
         """Bind the path on itself, read-only."""
@@ -275,7 +322,7 @@ class Rootfs:
         if self._null_fd < 0:
             self._null_fd = posix.open("/dev/null", _PATH | posix.O_NOFOLLOW)
             found = posix.fstat(self._null_fd)
-            if not _is_device(found, "c", *_NULL_DEVICE):
+            if not is_device(found, "c", *_NULL_DEVICE):
                 raise StepError("", "", "the host's /dev/null is no null device", path="/dev/null")
         return mount.clone_tree(self._null_fd, recursive=False)
 
@@ -284,7 +331,7 @@ class Rootfs:
         if self._empty_fd < 0:
             parameters = (("size", "0"), ("nr_inodes", "1"), ("mode", "0755"), ("ro", None))
             attributes = c.MOUNT_ATTR_RDONLY | c.MOUNT_ATTR_NOSUID | c.MOUNT_ATTR_NODEV
-            self._empty_fd = _new_filesystem(
+            self._empty_fd = new_filesystem(
                 "tmpfs", "tmpfs", parameters, attributes | c.MOUNT_ATTR_NOEXEC
             )
             return self._empty_fd
@@ -299,7 +346,7 @@ class Rootfs:
     def set_sysctl(self, step: s.SetSysctl) -> None:
         """Write a kernel parameter through a procfs of our own, which nobody can have covered."""
         if self._proc_fd < 0:
-            self._proc_fd = _new_filesystem("proc", "proc", (), 0)
+            self._proc_fd = new_filesystem("proc", "proc", (), 0)
         resolve = c.RESOLVE_BENEATH | c.RESOLVE_NO_XDEV | c.RESOLVE_NO_MAGICLINKS
         path = f"sys/{sysctl_path(step.key)}"
         flags = posix.O_WRONLY | posix.O_NOCTTY
@@ -308,14 +355,6 @@ class Rootfs:
             posix.write(fd, encode(step.value))
         finally:
             posix.close(fd)
-
-
-def sysctl_path(key: str) -> str:
-    """The file of a kernel parameter below /proc/sys; as sysctl(8), the first separator decides."""
-    dot, slash = key.find("."), key.find("/")
-    if slash != -1 and (dot == -1 or slash < dot):
-        return key
-    return key.translate({ord("."): "/", ord("/"): "."})
 
 
 def _with_path(path: str, call: Callable[..., int], *args: object) -> int:
@@ -341,65 +380,6 @@ def _make_parent_private(fd: int) -> None:
         above = posix.open("..", _PATH | posix.O_DIRECTORY, dir_fd=fd)
         posix.close(fd)
         fd = above
-
-
-def _new_filesystem(
-    kind: str, source: str, parameters: tuple[tuple[str, str | None], ...], attributes: int
-) -> int:
-    """A detached mount of a new superblock; StepError with the kernel's own words if refused."""
-    context_fd = mount.fsopen(kind)
-    try:
-        mount.fsconfig_string(context_fd, "source", source)
-        for key, value in parameters:
-            if value is None:
-                mount.fsconfig_flag(context_fd, key)
-            else:
-                mount.fsconfig_string(context_fd, key, value)
-        mount.fsconfig_create(context_fd)
-        return mount.fsmount(context_fd, attributes)
-    except OSError as error:
-        said = mount.read_context_log(context_fd)
-        if not said:
-            raise
-        detail = f"{describe_errno(error.errno or 0)}: {said}"
-        raise StepError("", "", detail, errno=error.errno or 0) from None
-    finally:
-        posix.close(context_fd)
-
-
-def _is_device(found: posix.stat_result, kind: str, major: int, minor: int) -> bool:
-    same_kind = found.st_mode & fs.S_IFMT == _NODE_KINDS[kind]
-    return same_kind and (kind == "p" or found.st_rdev == posix.makedev(major, minor))
-
-
-_NODE_KINDS = {"c": 0o020000, "b": 0o060000, "p": 0o010000}
-
-
-def _make_node(step: s.MakeDevice, name: bytes, parent_fd: int) -> None:
-    number = 0 if step.type == "p" else posix.makedev(step.major, step.minor)
-    try:
-        posix.mknod(name, _NODE_KINDS[step.type] | step.mode, number, dir_fd=parent_fd)
-    except FileExistsError:
-        _check_node(step, posix.stat(name, dir_fd=parent_fd, follow_symlinks=False))
-        return
-    if step.uid or step.gid:
-        posix.chown(name, step.uid, step.gid, dir_fd=parent_fd, follow_symlinks=False)
-
-
-def _check_node(step: s.MakeDevice, found: posix.stat_result) -> None:
-    if not _is_device(found, step.type, step.major, step.minor):
-        detail = f"{step.path} exists and is not {step.type} {step.major}:{step.minor}"
-        raise StepError("", "", detail, errno=errno.EEXIST, path=step.path)
-
-
-def _symlink(target: str | bytes, name: str, parent_fd: int, *, replace: bool) -> None:
-    try:
-        posix.symlink(target, encode(name), dir_fd=parent_fd)
-    except FileExistsError:
-        if not replace:
-            return
-        posix.unlink(encode(name), dir_fd=parent_fd)
-        posix.symlink(target, encode(name), dir_fd=parent_fd)
 
 
 def _same_file(target_fd: int, proc_fd: int, name: str) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import posix
 
-from pyoci.engine import delete, sync
+from pyoci.engine import sync
 from pyoci.engine.create import Creation, prepare
+from pyoci.engine.foreground import await_exit
+from pyoci.engine.remove import destroy
 from pyoci.errors import PyociError
 from pyoci.linux import prctl, signals
-from pyoci.linux.consts import P_PIDFD
-from pyoci.linux.pidfd import pidfd_send_signal, status_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from pyoci.plan.model import CreateRequest
 
     Log = Callable[[str, str], None]
-
-# Not forwarded: ours to reap; and the ones the kernel sends for something we did ourselves.
-_NOT_FORWARDED = (signals.SIGCHLD, signals.SIGURG)
 
 
 def run(request: CreateRequest, log: Log) -> int:
@@ -38,14 +35,14 @@ def run(request: CreateRequest, log: Log) -> int:
     creation = prepare(request, log, wait_on_fifo=False)
     try:
         _start(creation, log)
+        if not foreground:
+            return 0
+        status = await_exit(creation.main.pidfd)
     except BaseException:
-        _delete(creation, log)
+        _destroy(creation, log)
         raise
-    if not foreground:
-        return 0
-    status = _await_exit(creation.main.pidfd)
     if not request.keep:
-        _delete(creation, log)
+        _destroy(creation, log)
     return status
 
 
@@ -67,43 +64,10 @@ def _start(creation: Creation, log: Log) -> None:
             run_poststart(container, creation.state, log)
 
 
-def _await_exit(pidfd: int) -> int:
-    """Forward signals until init ends; reap what is left to us as subreaper."""
-    while True:
-        status = status_of(posix.waitid(P_PIDFD, pidfd, posix.WEXITED | posix.WNOHANG))
-        if status is not None:
-            return status
-        number = signals.wait_signal()
-        if number == signals.SIGCHLD:
-            _reap_orphans(pidfd)
-        elif number not in _NOT_FORWARDED:
-            _forward(pidfd, number)
-
-
-def _forward(pidfd: int, number: int) -> None:
+def _destroy(creation: Creation, log: Log) -> None:
+    """End our own container; a failure is only logged, for the process itself has ended."""
+    request, main = creation.request, creation.main
     try:
-        pidfd_send_signal(pidfd, number)
-    except ProcessLookupError:  # it has just ended: the next turn sees that
-        return
-
-
-def _reap_orphans(pidfd: int) -> None:
-    """Reap every dead child but init, whose status is still wanted."""
-    init = posix.waitid(P_PIDFD, pidfd, posix.WEXITED | posix.WNOHANG | posix.WNOWAIT)
-    while True:
-        try:
-            dead = posix.waitid(posix.P_ALL, 0, posix.WEXITED | posix.WNOHANG | posix.WNOWAIT)
-        except ChildProcessError:
-            return
-        if dead is None or (init is not None and dead.si_pid == init.si_pid):
-            return
-        posix.waitid(posix.P_PID, dead.si_pid, posix.WEXITED)
-
-
-def _delete(creation: Creation, log: Log) -> None:
-    """Delete our own container; a failure is only logged, for the process itself has ended well."""
-    request = creation.request
-    try:
-        delete.delete(request.root, request.container_id, force=True, log=log)
+        destroy(request.root, main.dir_fd, main.state, creation.plan.hooks.poststop, log)
     except PyociError as error:
         log("error", error.message)

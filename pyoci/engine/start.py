@@ -5,7 +5,9 @@ from __future__ import annotations
 import posix
 from select import POLLERR, poll
 
+from pyoci.engine import sync
 from pyoci.engine.containers import Container
+from pyoci.engine.remove import destroy, read_hooks
 from pyoci.errors import PyociError, StateError
 from pyoci.linux.pidfd import open_process
 from pyoci.state import store
@@ -13,37 +15,53 @@ from pyoci.state.lifecycle import check_operation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from pyoci.engine.remove import Log
+    from pyoci.engine.sync import Failure
     from pyoci.state.store import ContainerState
 
 
-def start(root: str, container_id: str, log: Callable[[str, str], None]) -> None:
+def start(root: str, container_id: str, log: Log) -> None:
     """Start a created container; returns once execve has happened and poststart hooks have run.
 
-    StateError if it is not created, or another start was faster. PyociError
-    with init's own words if a startContainer hook or execve fails; the
-    container is stopped then.
+    StateError if it is not created, or another start was faster. StepError with
+    init's own words if execve fails: the container is stopped then; or if a
+    startContainer or poststart hook fails: it is gone then (runtime.md,
+    "Lifecycle", steps 7 and 9).
     """
     with Container(root, container_id) as container:
         container.lock()
         state = container.read_state()
         check_operation("start", container.read_status(state), container_id)
-        fifo_fd = store.open_fifo(container.dir_fd)
-        if fifo_fd is None:  # init died between the two looks
-            check_operation("start", container.read_status(state), container_id)
-            raise StateError("cannot start a container whose init does not wait")
-        pidfd = _open_init(state)
-        try:
-            posix.write(fifo_fd, b"s")
-            posix.unlink(store.FIFO, dir_fd=container.dir_fd)
-            container.unlock()  # hooks may run for long, and may look at the container
-            _await_exec(fifo_fd, pidfd)
-        finally:
-            posix.close(fifo_fd)
-            posix.close(pidfd)
-        _check_result(container)
-        run_poststart(container, state, log)
+        _tell_init(container, state)
+        failure = _read_failure(container)
+        if failure is None:
+            run_poststart(container, state, log)
+        elif failure.step == sync.NOTHING_TO_START:
+            # The specification has start fail; runtime-tools' program for it has it exit with 0.
+            log("error", f"start {container_id}: {failure.detail}")
+        else:
+            if failure.step == sync.START_HOOK:
+                _destroy(container, state, log)
+            from pyoci.engine.failures import start_error
+
+            raise start_error(failure)
+
+
+def _tell_init(container: Container, state: ContainerState) -> None:
+    """Write to the FIFO, give the lock back, and wait until init is the program, or dead."""
+    fifo_fd = store.open_fifo(container.dir_fd)
+    if fifo_fd is None:  # init died between the two looks
+        check_operation("start", container.read_status(state), container.container_id)
+        raise StateError("cannot start a container whose init does not wait")
+    pidfd = _open_init(state)
+    try:
+        posix.write(fifo_fd, b"s")
+        posix.unlink(store.FIFO, dir_fd=container.dir_fd)
+        container.unlock()  # hooks may run for long, and may look at the container
+        _await_exec(fifo_fd, pidfd)
+    finally:
+        posix.close(fifo_fd)
+        posix.close(pidfd)
 
 
 def _open_init(state: ContainerState) -> int:
@@ -64,33 +82,26 @@ def _await_exec(fifo_fd: int, pidfd: int) -> None:
     poller.poll()
 
 
-def _check_result(container: Container) -> None:
-    """StateError if init left word that it failed."""
+def _read_failure(container: Container) -> Failure | None:
+    """Why init failed, if it left word of that."""
     try:
         raw = store.read_file(container.dir_fd, store.RESULT)
     except FileNotFoundError:
-        return
-    if not raw:
-        return
-    from pyoci.engine.failures import start_error
-
-    raise start_error(raw)
+        return None
+    return sync.decode_failure(raw) if raw else None
 
 
-def run_poststart(
-    container: Container, state: ContainerState, log: Callable[[str, str], None]
-) -> None:
-    """Run the poststart hooks; if one fails the container is stopped (runtime.md, "Lifecycle")."""
-    try:
-        config = store.read_config(container.dir_fd, container.container_id)
-    except StateError:  # deleted meanwhile: it has stopped, and its hooks with it
-        return
-    hooks = (config.get("hooks") or {}).get("poststart")
+def _destroy(container: Container, state: ContainerState, log: Log) -> None:
+    poststop = read_hooks(container.dir_fd, container.container_id, "poststop")
+    destroy(container.root, container.dir_fd, state, poststop, log)
+
+
+def run_poststart(container: Container, state: ContainerState, log: Log) -> None:
+    """Run the poststart hooks; if one fails the container ends (runtime.md, "Lifecycle", step 9)."""
+    hooks = read_hooks(container.dir_fd, container.container_id, "poststart")
     if not hooks:
         return
-    from pyoci.engine.delete import kill_init
-    from pyoci.engine.hooks import run_hooks, state_of_container
-    from pyoci.spec.parse import parse_hook
+    from pyoci.engine.hooks import enter_bundle, run_hooks, state_of_container
 
     described = state_of_container(
         state.oci_version,
@@ -100,9 +111,9 @@ def run_poststart(
         state.bundle,
         state.annotations,
     )
+    enter_bundle(state.bundle)
     try:
-        run_hooks("poststart", tuple([parse_hook(hook) for hook in hooks]), described)
-    except PyociError as error:
-        log("debug", f"container {state.container_id} is stopped: {error.message}")
-        kill_init(state, frozen=False)
+        run_hooks("poststart", hooks, described)
+    except PyociError:
+        _destroy(container, state, log)
         raise

@@ -12,15 +12,16 @@ from pyoci.engine import sync
 from pyoci.engine.rootfs import Rootfs
 from pyoci.errors import StepError
 from pyoci.linux import caps, keyring, namespaces, net, prctl, rlimit
-from pyoci.linux.consts import CLONE_NEWCGROUP
+from pyoci.linux.consts import CLONE_NEWCGROUP, CLONE_NEWTIME
 from pyoci.plan import steps as s
 from pyoci.plan.namespaces import CLONE_FLAGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyoci.plan.model import CreatePlan
-    from pyoci.plan.steps import InitStep
+    from pyoci.plan.step_types import InitStep
 
+_SIGKILL = 9
 _IGNORED_CHOWN = (1, 22, 30)  # EPERM, EINVAL, EROFS: a stream that cannot change hands
 
 
@@ -74,6 +75,16 @@ def apply_init_step(step: InitStep, context: InitContext) -> None:  # noqa: C901
             namespaces.setns(context.namespace_fds[step.kind], CLONE_FLAGS[step.kind])
         case s.AwaitIdMaps():
             await_id_maps(context.sync_fd)
+        case s.BecomeRoot():
+            become_root()
+        case s.UnshareNamespaces():
+            unshare_namespaces(step)
+        case s.UnshareTimeNamespace():
+            namespaces.unshare(CLONE_NEWTIME)
+        case s.SetTimeOffset():
+            set_time_offset(step)
+        case s.EnterTimeNamespace():
+            enter_time_namespace()
         case s.UnshareCgroupNamespace():
             namespaces.unshare(CLONE_NEWCGROUP)
         case s.JoinSessionKeyring():
@@ -106,6 +117,10 @@ def apply_init_step(step: InitStep, context: InitContext) -> None:  # noqa: C901
             namespaces.setdomainname(step.name)
         case s.SetNoNewPrivileges():
             prctl.set_no_new_privileges()
+        case s.SchedulingStep():
+            from pyoci.engine.scheduling import apply_scheduling
+
+            apply_scheduling(step)
         case s.DropBounding():
             caps.drop_bounding(step.keep)
         case s.ChangeDirectory():
@@ -147,10 +162,47 @@ def await_id_maps(sync_fd: int) -> None:
     kind, _ = sync.receive(sync_fd)
     if kind != sync.IDS_MAPPED:
         raise StepError("", "", "main ended before it wrote the id maps")
+    become_root()
+
+
+def become_root() -> None:
+    """Be user and group 0 of our user namespace, and of no other group."""
     posix.setgroups(())
     posix.setresgid(0, 0, 0)
     posix.setresuid(0, 0, 0)
-    prctl.set_dumpable(dumpable=False)  # becoming another user has set it again
+    # Becoming another user has set the one, and taken back the other (credentials(7), prctl(2)).
+    prctl.set_dumpable(dumpable=False)
+    prctl.set_parent_death_signal(_SIGKILL)
+
+
+def unshare_namespaces(step: s.UnshareNamespaces) -> None:
+    """Get new namespaces of these kinds in one call."""
+    flags = 0
+    for kind in step.kinds:
+        flags |= CLONE_FLAGS[kind]
+    namespaces.unshare(flags)
+
+
+def set_time_offset(step: s.SetTimeOffset) -> None:
+    """Set a clock of the time namespace that our children would be in: nobody has used it yet."""
+    path = "/proc/self/timens_offsets"
+    fd = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
+    try:
+        posix.write(fd, f"{step.clock} {step.secs} {step.nanosecs}\n".encode())
+    except OSError as error:
+        error.filename = path
+        raise
+    finally:
+        posix.close(fd)
+
+
+def enter_time_namespace() -> None:
+    """Enter it ourselves, without the child for whom it was made (time_namespaces(7))."""
+    fd = namespaces.open_namespace("/proc/self/ns/time_for_children")
+    try:
+        namespaces.setns(fd, CLONE_NEWTIME)
+    finally:
+        posix.close(fd)
 
 
 def await_host(sync_fd: int) -> None:

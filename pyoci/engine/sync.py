@@ -8,6 +8,9 @@
      |  network devices, prestart, createRuntime    |
      | -- hooks_done -----------------------------> |
      |                                              |  createContainer hooks, pivot_root, the rest
+     | <------------------------ listener NUMBER -- |  only with SCMP_ACT_NOTIFY: filtered by now
+     |  pidfd_getfd(2), container process state     |
+     | -- listener_sent --------------------------> |
      | <------------------------ ready | failed --- |
      |  state "created", pid file                   |
      |                                              |
@@ -16,10 +19,10 @@
      |                                              |  startContainer hooks, filter, execve
      | <----------------- end of file | failed ---- |  run: the socket; start: exec.result
 
-One message is one datagram of a SOCK_SEQPACKET pair: its kind, a blank, and
-for `failed` a JSON object. The descriptors are close-on-exec: end of file
-after `start` means that execve has happened or that init is dead, before
-`ready` only the latter.
+One message is one datagram of a SOCK_SEQPACKET pair: its kind, and after a blank
+for `failed` a JSON object, for `listener` the number of a descriptor of init. The
+descriptors are close-on-exec: end of file after `start` means that execve has
+happened or that init is dead, before `ready` only the latter.
 """
 
 from __future__ import annotations
@@ -32,17 +35,22 @@ from pyoci.record import Record
 IDS_MAPPED = b"ids_mapped"
 HOST_HOOKS = b"host_hooks"
 HOOKS_DONE = b"hooks_done"
+LISTENER = b"listener"
+LISTENER_SENT = b"listener_sent"
 READY = b"ready"
 START = b"start"
 FAILED = b"failed"
 END = b""
+
+# Failures that are of no step of plan.init.
+OTHER, START_HOOK, NOTHING_TO_START = -1, -2, -3
 _LIMIT = 1 << 16
 # In characters: as JSON one may take twelve bytes, and all of them must fit into _LIMIT.
 _MAX_PATH, _MAX_DETAIL, _MAX_HINT = 1024, 3072, 1024
 
 
 class Failure(Record):
-    """Why init gave up: the index of the step in plan.init (-1: another), and the words."""
+    """Why init gave up: the index of the step in plan.init (or OTHER...), and the words."""
 
     step: int
     errno: int = 0
@@ -92,9 +100,15 @@ def send_failure(fd: int, failure: Failure) -> None:
 
 def receive(fd: int) -> tuple[bytes, Failure | None]:
     """The next message's kind, END at end of file; a failure is decoded."""
+    kind, content = receive_message(fd)
+    return kind, decode_failure(content) if kind == FAILED else None
+
+
+def receive_message(fd: int) -> tuple[bytes, bytes]:
+    """The next message's kind, END at end of file, and its content."""
     try:
         message = posix.read(fd, _LIMIT)
     except ConnectionResetError:
-        return END, None
+        return END, b""
     kind, _, content = message.partition(b" ")
-    return kind, decode_failure(content) if kind == FAILED else None
+    return kind, content

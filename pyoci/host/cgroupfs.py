@@ -42,7 +42,12 @@ def _is_cgroup2(path: str) -> bool:
 
 def read_own_cgroup() -> str:
     """Our own cgroup on the v2 tree, as seen from our cgroup namespace; `/` if none is told."""
-    text = read_kernel_file("/proc/self/cgroup").decode("utf-8", "surrogateescape")
+    return read_cgroup_of("self")
+
+
+def read_cgroup_of(pid: str) -> str:
+    """The cgroup of a process on the v2 tree, as `read_own_cgroup` gives ours; OSError."""
+    text = read_kernel_file(f"/proc/{pid}/cgroup").decode("utf-8", "surrogateescape")
     for line in text.split("\n"):
         if line.startswith("0::"):
             return line[3:] or "/"

@@ -15,7 +15,7 @@ from pyoci.linux.consts import (
 from pyoci.linux.libc import address, buffer, syscall
 
 _SIGCHLD = 17
-_LAST_FD = 0xFFFFFFFF
+LAST_FD = 0xFFFFFFFF
 
 
 def clone3(flags: int, cgroup_fd: int = -1) -> tuple[int, int]:
@@ -53,7 +53,7 @@ def clone3(flags: int, cgroup_fd: int = -1) -> tuple[int, int]:
 
 def close_range_on_exec(first: int) -> None:
     """Mark every descriptor from `first` up close-on-exec (close_range(2))."""
-    syscall(NR_CLOSE_RANGE, first, _LAST_FD, CLOSE_RANGE_CLOEXEC)
+    syscall(NR_CLOSE_RANGE, first, LAST_FD, CLOSE_RANGE_CLOEXEC)
 
 
 def close_range(first: int, last: int) -> None:

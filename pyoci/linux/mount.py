@@ -104,6 +104,11 @@ def mount_propagation(path: str, flags: int) -> None:
     call(_mount, b"none", encode(path), None, flags, None)
 
 
+def mount_data(source: str, target: str, filesystem: str, data: str) -> None:
+    """mount(2) of a new filesystem with its options as one string, of which a page is read."""
+    call(_mount, encode(source), encode(target), encode(filesystem), 0, encode(data))
+
+
 def mount_move(source: str, target: str, flags: int) -> None:
     """mount(2) from path to path, for MS_MOVE of the current directory."""
     call(_mount, encode(source), encode(target), None, flags, None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pyoci.errors import ConfigError, UnsupportedError
 from pyoci.linux import consts as c
-from pyoci.plan.paths import absolute, clean
+from pyoci.paths import absolute, clean
 from pyoci.plan.steps import BindMount, MountFilesystem, ReadonlyMount
 
 TYPE_CHECKING = False
@@ -144,6 +144,8 @@ def plan_mounts(
         path = f"mounts[{index}]"
         words = Words(mount.options)
         _check(mount, words, path)
+        where = destination(mount)
+        later = [step for step in later if step.destination != where]  # it is covered now
         if is_bind(mount):
             if words.data:
                 warnings.append(f"{path}.options: a bind mount has no use for {words.data}")
@@ -154,7 +156,7 @@ def plan_mounts(
             # What is mounted below a tmpfs needs a directory made in it first.
             if mount.type == "tmpfs" and words.attr_set & c.MOUNT_ATTR_RDONLY:
                 words.attr_set &= ~c.MOUNT_ATTR_RDONLY
-                later.append(ReadonlyMount(destination=destination(mount), config=path))
+                later.append(ReadonlyMount(destination=where, config=path))
             steps.append(_filesystem(mount, words, path))
     return steps, later, warnings
 
@@ -222,7 +224,7 @@ def _filesystem(mount: SpecMount, words: Words, path: str) -> MountFilesystem:
     parameters: list[tuple[str, str | None]] = [(word, None) for word in words.superblock]
     if words.attr_set & c.MOUNT_ATTR_RDONLY and mount.type not in SHARED_SUPERBLOCK:
         parameters.append(("ro", None))
-    for word in words.data:
+    for word in split_data(words.data):
         key, equals, value = word.partition("=")
         parameters.append((key, value if equals else None))
     return MountFilesystem(
@@ -232,3 +234,12 @@ def _filesystem(mount: SpecMount, words: Words, path: str) -> MountFilesystem:
         parameters=tuple(parameters),
         copy_up="tmpcopyup" in words.flags and mount.type == "tmpfs",
     )
+
+
+def split_data(words: list[str]) -> list[str]:
+    """The filesystem's own options, one by one; a word may hold several, as data of mount(2) does.
+
+    A comma after a backslash belongs to the value (overlayfs).
+    """
+    parts = ",".join(words).replace("\\,", "\0").split(",")
+    return [part.replace("\0", "\\,") for part in parts if part]
