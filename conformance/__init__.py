@@ -1,0 +1,1 @@
+"""Suites that run against any OCI runtime, and the guests that they run in."""

@@ -178,7 +178,7 @@ class MainProcess:
     # --- plan.beside
 
     def _serve_init(self) -> None:
-        """Do our part: what init waits for from the start, and the rest when it asks; until ready."""
+        """Do our part until init is ready: what it waits for early, the rest when asked."""
         for step in self.plan.beside:
             if isinstance(step, s.WriteIdMaps | s.SetOomScoreAdj):
                 with _Naming(step):

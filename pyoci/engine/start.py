@@ -97,7 +97,7 @@ def _destroy(container: Container, state: ContainerState, log: Log) -> None:
 
 
 def run_poststart(container: Container, state: ContainerState, log: Log) -> None:
-    """Run the poststart hooks; if one fails the container ends (runtime.md, "Lifecycle", step 9)."""
+    """Run the poststart hooks; if one fails the container ends (runtime.md, "Lifecycle")."""
     hooks = read_hooks(container.dir_fd, container.container_id, "poststart")
     if not hooks:
         return

@@ -19,7 +19,12 @@ from pyoci.plan.namespaces import CLONE_FLAGS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyoci.plan.model import CreatePlan
-    from pyoci.plan.step_types import InitStep
+    from pyoci.plan.step_types import (
+        InitStep,
+        NamespaceInitStep,
+        ProcessInitStep,
+        RootfsInitStep,
+    )
 
 _SIGKILL = 9
 _IGNORED_CHOWN = (1, 22, 30)  # EPERM, EINVAL, EROFS: a stream that cannot change hands
@@ -51,9 +56,18 @@ class InitContext:
         )
 
 
-def apply_init_step(step: InitStep, context: InitContext) -> None:  # noqa: C901, PLR0912, PLR0915
+def apply_init_step(step: InitStep, context: InitContext) -> None:
     """Carry one step out."""
-    rootfs = context.rootfs
+    if isinstance(step, s.RootfsStep):
+        apply_rootfs_step(step, context.rootfs)
+    elif isinstance(step, s.ProcessStep):
+        apply_process_step(step, context)
+    else:
+        apply_namespace_step(step, context)
+
+
+def apply_rootfs_step(step: RootfsInitStep, rootfs: Rootfs) -> None:  # noqa: C901, PLR0912
+    """One call for each kind of step; those of which a plan has most come first."""
     match step:
         case s.MakeDevice():
             rootfs.make_device(step)
@@ -67,10 +81,29 @@ def apply_init_step(step: InitStep, context: InitContext) -> None:  # noqa: C901
             rootfs.make_path_readonly(step)
         case s.BindMount():
             rootfs.bind_mount(step)
-        case s.SetRlimit():
-            rlimit.setrlimit(step.resource, step.soft, step.hard)
         case s.SetSysctl():
             rootfs.set_sysctl(step)
+        case s.SetPropagation():
+            rootfs.set_propagation(step)
+        case s.BindRootfs():
+            rootfs.bind_rootfs(step)
+        case s.MakeDirectory():
+            rootfs.make_directory(step)
+        case s.ReadonlyMount():
+            rootfs.make_mount_readonly(step)
+        case s.PivotRoot():
+            rootfs.pivot_root(step)
+        case s.VerifyMount():
+            rootfs.verify_mount(step)
+        case s.SetRootPropagation():
+            rootfs.set_root_propagation(step)
+        case s.ReadonlyRoot():
+            rootfs.make_root_readonly()
+
+
+def apply_namespace_step(step: NamespaceInitStep, context: InitContext) -> None:  # noqa: C901, PLR0912
+    """One call for each kind of step."""
+    match step:
         case s.JoinNamespace():
             namespaces.setns(context.namespace_fds[step.kind], CLONE_FLAGS[step.kind])
         case s.AwaitIdMaps():
@@ -91,30 +124,21 @@ def apply_init_step(step: InitStep, context: InitContext) -> None:  # noqa: C901
             join_keyring(step.name)
         case s.SetLoopbackUp():
             net.set_loopback_up()
-        case s.SetPropagation():
-            rootfs.set_propagation(step)
-        case s.BindRootfs():
-            rootfs.bind_rootfs(step)
-        case s.MakeDirectory():
-            rootfs.make_directory(step)
         case s.AwaitHost():
             await_host(context.sync_fd)
         case s.RunHooks():
             run_container_hooks(step, context, "creating")
-        case s.ReadonlyMount():
-            rootfs.make_mount_readonly(step)
-        case s.PivotRoot():
-            rootfs.pivot_root(step)
-        case s.VerifyMount():
-            rootfs.verify_mount(step)
-        case s.SetRootPropagation():
-            rootfs.set_root_propagation(step)
-        case s.ReadonlyRoot():
-            rootfs.make_root_readonly()
         case s.SetHostname():
             namespaces.sethostname(step.name)
         case s.SetDomainname():
             namespaces.setdomainname(step.name)
+
+
+def apply_process_step(step: ProcessInitStep, context: InitContext) -> None:
+    """One call for each kind of step."""
+    match step:
+        case s.SetRlimit():
+            rlimit.setrlimit(step.resource, step.soft, step.hard)
         case s.SetNoNewPrivileges():
             prctl.set_no_new_privileges()
         case s.SchedulingStep():

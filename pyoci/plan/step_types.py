@@ -17,7 +17,7 @@ BeforeStep: TypeAlias = (
 BesideStep: TypeAlias = (
     s.WriteIdMaps | s.SetOomScoreAdj | s.MoveNetDevice | s.RunHooks | s.SendSeccompListener
 )
-InitStep: TypeAlias = (
+NamespaceInitStep: TypeAlias = (
     s.AwaitIdMaps
     | s.JoinNamespace
     | s.BecomeRoot
@@ -28,15 +28,19 @@ InitStep: TypeAlias = (
     | s.UnshareCgroupNamespace
     | s.JoinSessionKeyring
     | s.SetLoopbackUp
-    | s.SetPropagation
+    | s.AwaitHost
+    | s.RunHooks
+    | s.SetHostname
+    | s.SetDomainname
+)
+RootfsInitStep: TypeAlias = (
+    s.SetPropagation
     | s.BindRootfs
     | s.MountFilesystem
     | s.BindMount
     | s.MakeDirectory
     | s.MakeDevice
     | s.MakeSymlink
-    | s.AwaitHost
-    | s.RunHooks
     | s.SetSysctl
     | s.ReadonlyPath
     | s.MaskPath
@@ -45,9 +49,9 @@ InitStep: TypeAlias = (
     | s.VerifyMount
     | s.ReadonlyRoot
     | s.SetRootPropagation
-    | s.SetHostname
-    | s.SetDomainname
-    | s.SetRlimit
+)
+ProcessInitStep: TypeAlias = (
+    s.SetRlimit
     | s.SetNoNewPrivileges
     | s.SchedulingStep
     | s.DropBounding
@@ -57,3 +61,4 @@ InitStep: TypeAlias = (
     | s.ChangeDirectory
     | s.VerifyDirectory
 )
+InitStep: TypeAlias = NamespaceInitStep | RootfsInitStep | ProcessInitStep

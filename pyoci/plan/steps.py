@@ -21,6 +21,14 @@ class Step(Record):
     config: str = ""
 
 
+class RootfsStep(Step):
+    """The base of what init does to the container's filesystem."""
+
+
+class ProcessStep(Step):
+    """The base of what init does to itself, becoming the container process."""
+
+
 # --- main, before init exists
 
 
@@ -159,13 +167,13 @@ class SetLoopbackUp(Step):
     """Bring `lo` of the new network namespace up."""
 
 
-class SetPropagation(Step):
+class SetPropagation(RootfsStep):
     """Set the propagation of all mounts of the new mount namespace; MS_ flags."""
 
     flags: int
 
 
-class BindRootfs(Step):
+class BindRootfs(RootfsStep):
     """Make the rootfs a mount of its own (unless not `bind`); all container paths start there.
 
     `shared` says that the mounts of the namespace still propagate to the host.
@@ -176,7 +184,7 @@ class BindRootfs(Step):
     shared: bool = False
 
 
-class Mount(Step):
+class Mount(RootfsStep):
     """The part that all mounts share: attributes are MOUNT_ATTR_ flags, propagation MS_ flags."""
 
     destination: str
@@ -206,13 +214,13 @@ class BindMount(Mount):
     copy_symlink: bool = False
 
 
-class MakeDirectory(Step):
+class MakeDirectory(RootfsStep):
     """Make a directory that the process needs, where it is missing and can be made."""
 
     path: str
 
 
-class MakeDevice(Step):
+class MakeDevice(RootfsStep):
     """Make a device node (`type` is c, b or p) below the mount at `base`.
 
     In a user namespace mknod(2) is forbidden: the host's node is bound instead.
@@ -229,7 +237,7 @@ class MakeDevice(Step):
     bind: bool = False
 
 
-class MakeSymlink(Step):
+class MakeSymlink(RootfsStep):
     """Make a symlink of /dev where nothing of that name exists, or in place of what does."""
 
     base: str
@@ -242,50 +250,50 @@ class AwaitHost(Step):
     """Let main do its part (network devices, hooks on the host's side) and wait for it."""
 
 
-class SetSysctl(Step):
+class SetSysctl(RootfsStep):
     """Write a kernel parameter of the container's namespaces."""
 
     key: str
     value: str
 
 
-class ReadonlyPath(Step):
+class ReadonlyPath(RootfsStep):
     """Make a path read-only, found from the mount at `base` if that mount is ours."""
 
     base: str
     path: str
 
 
-class MaskPath(Step):
+class MaskPath(RootfsStep):
     """Hide a file behind /dev/null or a directory behind an empty one; `base` as above."""
 
     base: str
     path: str
 
 
-class ReadonlyMount(Step):
+class ReadonlyMount(RootfsStep):
     """Make a mount of ours read-only, now that nothing more is made in it."""
 
     destination: str
 
 
-class PivotRoot(Step):
+class PivotRoot(RootfsStep):
     """Make the rootfs `/`; how is pivot_root, move (--no-pivot) or chroot (no mount namespace)."""
 
     how: str
 
 
-class VerifyMount(Step):
+class VerifyMount(RootfsStep):
     """Fail unless what is at this path now is the mount we put there."""
 
     destination: str
 
 
-class ReadonlyRoot(Step):
+class ReadonlyRoot(RootfsStep):
     """Make the root mount read-only."""
 
 
-class SetRootPropagation(Step):
+class SetRootPropagation(RootfsStep):
     """Set the propagation of the container's root mount; MS_ flags."""
 
     flags: int
@@ -306,7 +314,7 @@ class SetDomainname(Step):
 # --- init, becoming the container process
 
 
-class SetRlimit(Step):
+class SetRlimit(ProcessStep):
     """Set one resource limit; `resource` is RLIMIT_'s number."""
 
     name: str
@@ -315,24 +323,24 @@ class SetRlimit(Step):
     hard: int
 
 
-class SetNoNewPrivileges(Step):
+class SetNoNewPrivileges(ProcessStep):
     """PR_SET_NO_NEW_PRIVS."""
 
 
-class SchedulingStep(Step):
+class SchedulingStep(ProcessStep):
     """The base of what few configs ask for: scheduler, I/O priority, personality, memory policy.
 
     The kinds are in scheduling.py.
     """
 
 
-class DropBounding(Step):
+class DropBounding(ProcessStep):
     """Keep only these capabilities (bit mask) in the bounding set, while CAP_SETPCAP is there."""
 
     keep: int
 
 
-class SetUser(Step):
+class SetUser(ProcessStep):
     """Own stdio, then become this user with exactly these groups; capabilities are kept."""
 
     uid: int
@@ -340,7 +348,7 @@ class SetUser(Step):
     additional_gids: tuple[int, ...]
 
 
-class SetCapabilities(Step):
+class SetCapabilities(ProcessStep):
     """Make the capability sets exactly these (bit masks)."""
 
     effective: int
@@ -349,19 +357,19 @@ class SetCapabilities(Step):
     ambient: int
 
 
-class SetUmask(Step):
+class SetUmask(ProcessStep):
     """umask(2)."""
 
     mask: int
 
 
-class ChangeDirectory(Step):
+class ChangeDirectory(ProcessStep):
     """Enter the working directory, still as root: the user may not be allowed to (not an error)."""
 
     path: str
 
 
-class VerifyDirectory(Step):
+class VerifyDirectory(ProcessStep):
     """Enter it as the user if root could not, and make sure that it is inside the container."""
 
     path: str

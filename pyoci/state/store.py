@@ -119,8 +119,8 @@ class _Members:
         self.container_id = container_id
 
     def get(self, name: str, kind: type) -> Any:  # noqa: ANN401  (checked here)
-        found = self.value.get(name)
-        if type(found) is not kind or (kind is str and "\0" in found):
+        found: Any = self.value.get(name)
+        if type(found) is not kind or (isinstance(found, str) and "\0" in found):
             raise damaged(
                 self.container_id, f"{name or 'cgroup path'} is missing or of another type"
             )
