@@ -17,6 +17,7 @@ from pyoci.errors import StepError
 from pyoci.linux import consts as c
 from pyoci.linux import fs, mount
 from pyoci.linux.libc import encode
+from pyoci.spec.rules import PROC_FILES
 from pyoci.spec.sysctl import sysctl_path
 
 TYPE_CHECKING = False
@@ -29,20 +30,6 @@ _PATH = c.O_PATH | posix.O_CLOEXEC
 _NULL_DEVICE = (1, 3)
 # Filesystems whose place in the container is looked at by everybody: no symlink may lead there.
 _STRICT_TYPES = ("proc", "sysfs")
-# What may be mounted over inside procfs: the files that lxcfs serves.
-_PROC_FILES = (
-    "cpuinfo",
-    "diskstats",
-    "meminfo",
-    "stat",
-    "swaps",
-    "uptime",
-    "loadavg",
-    "slabinfo",
-    "net/dev",
-    "sys/kernel/ns_last_pid",
-    "sys/crypto/fips_enabled",
-)
 
 
 class Rootfs:
@@ -204,7 +191,7 @@ class Rootfs:
         if fs.filesystem_type(tree_fd) == c.PROC_SUPER_MAGIC:
             return
         proc_fd = self.mounts.get("/proc", -1)
-        for name in _PROC_FILES if proc_fd >= 0 else ():
+        for name in PROC_FILES if proc_fd >= 0 else ():
             if _same_file(target_fd, proc_fd, name):
                 return
         raise StepError("", "", "it would hide part of procfs", path=step.destination)
@@ -216,10 +203,19 @@ class Rootfs:
             mount.mount_setattr(tree_fd, step.recursive_set, step.recursive_clr, recursive=True)
         mount.move_mount(tree_fd, target_fd)
         posix.close(target_fd)
-        for flags in step.propagations:
-            recursive = bool(flags & c.MS_REC)
-            mount.mount_setattr(tree_fd, propagation=flags & ~c.MS_REC, recursive=recursive)
+        _set_propagations(tree_fd, step.propagations)
         self.mounts[step.destination] = tree_fd
+
+    def change_mount(self, step: s.ChangeMount) -> None:
+        """Change a mount of ours, or one that the rootfs came with."""
+        own_fd = self.mounts.get(step.destination, -1)
+        fd = own_fd if own_fd >= 0 else fs.open_in_root(self.root_fd, step.destination)
+        mount.mount_setattr(fd, step.attr_set, step.attr_clr)
+        if step.recursive_set or step.recursive_clr:
+            mount.mount_setattr(fd, step.recursive_set, step.recursive_clr, recursive=True)
+        _set_propagations(fd, step.propagations)
+        if own_fd < 0:
+            posix.close(fd)
 
     # --- devices
 
@@ -363,6 +359,12 @@ def _with_path(path: str, call: Callable[..., int], *args: object) -> int:
     except OSError as error:
         error.filename = path
         raise
+
+
+def _set_propagations(fd: int, propagations: tuple[int, ...]) -> None:
+    for flags in propagations:
+        recursive = bool(flags & c.MS_REC)
+        mount.mount_setattr(fd, propagation=flags & ~c.MS_REC, recursive=recursive)
 
 
 def _make_parent_private(fd: int) -> None:

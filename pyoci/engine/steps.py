@@ -81,6 +81,8 @@ def apply_rootfs_step(step: RootfsInitStep, rootfs: Rootfs) -> None:  # noqa: C9
             rootfs.make_path_readonly(step)
         case s.BindMount():
             rootfs.bind_mount(step)
+        case s.ChangeMount():
+            rootfs.change_mount(step)
         case s.SetSysctl():
             rootfs.set_sysctl(step)
         case s.SetPropagation():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pyoci.errors import ConfigError, UnsupportedError
 from pyoci.linux import consts as c
 from pyoci.paths import absolute, clean
-from pyoci.plan.steps import BindMount, MountFilesystem, ReadonlyMount
+from pyoci.plan.steps import BindMount, ChangeMount, MountFilesystem, ReadonlyMount
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ PROPAGATION = {
 # Options of the superblock that fsconfig(2) knows for every filesystem.
 SUPERBLOCK = ("sync", "async", "dirsync", "mand", "nomand", "lazytime", "nolazytime")
 # Words of mount(8) that ask for what is so anyway, or that the kernel does not know (any more).
-NO_EFFECT = ("defaults", "acl", "noacl", "silent", "loud", "iversion", "noiversion", "remount")
+NO_EFFECT = ("defaults", "acl", "noacl", "silent", "loud", "iversion", "noiversion")
 # One superblock serves many mounts of these: a read-only one must not make the others so.
 SHARED_SUPERBLOCK = (
     "proc",
@@ -106,6 +106,7 @@ FLAGS = (
     "src-nofollow",
     "idmap",
     "ridmap",
+    "remount",
 )
 
 
@@ -135,9 +136,9 @@ class MountContext:
 
 def plan_mounts(
     mounts: tuple[SpecMount, ...], context: MountContext
-) -> tuple[list[MountFilesystem | BindMount], list[ReadonlyMount], list[str]]:
+) -> tuple[list[MountFilesystem | BindMount | ChangeMount], list[ReadonlyMount], list[str]]:
     """The mount steps in the config's order, the read-only ones for later, and warnings."""
-    steps: list[MountFilesystem | BindMount] = []
+    steps: list[MountFilesystem | BindMount | ChangeMount] = []
     later: list[ReadonlyMount] = []
     warnings: list[str] = []
     for index, mount in enumerate(mounts):
@@ -145,6 +146,12 @@ def plan_mounts(
         words = Words(mount.options)
         _check(mount, words, path)
         where = destination(mount)
+        if "remount" in words.flags:
+            if words.data or words.superblock:
+                ignored = words.data + words.superblock
+                warnings.append(f"{path}.options: remount changes attributes only, not {ignored}")
+            steps.append(ChangeMount(**_common(mount, words, path)))
+            continue
         later = [step for step in later if step.destination != where]  # it is covered now
         if is_bind(mount):
             if words.data:

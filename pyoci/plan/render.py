@@ -234,6 +234,7 @@ _WORDS: dict[type[s.Step], Callable[..., str]] = {
         f"mount {step.type} on {step.destination}{_mount_options(step)}"
     ),
     s.BindMount: _bind,
+    s.ChangeMount: lambda step: f"change mount {step.destination}{_mount_options(step)}",
     s.MakeDirectory: lambda step: f"make directory {step.path} if missing",
     s.MakeDevice: _device,
     s.MakeSymlink: lambda step: f"link {step.path} to {step.target}",

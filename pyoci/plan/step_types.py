@@ -38,6 +38,7 @@ RootfsInitStep: TypeAlias = (
     | s.BindRootfs
     | s.MountFilesystem
     | s.BindMount
+    | s.ChangeMount
     | s.MakeDirectory
     | s.MakeDevice
     | s.MakeSymlink

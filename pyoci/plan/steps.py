@@ -214,6 +214,10 @@ class BindMount(Mount):
     copy_symlink: bool = False
 
 
+class ChangeMount(Mount):
+    """Change the attributes of the mount that is at this place already (`remount`)."""
+
+
 class MakeDirectory(RootfsStep):
     """Make a directory that the process needs, where it is missing and can be made."""
 

@@ -15,20 +15,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyoci.spec.model import Hook, Spec
 
-# What lxcfs serves, and what checkpointing tools set: the only files of procfs to be hidden.
-_PROC_FILES = frozenset((
-    "/proc/cpuinfo",
-    "/proc/diskstats",
-    "/proc/loadavg",
-    "/proc/meminfo",
-    "/proc/net/dev",
-    "/proc/slabinfo",
-    "/proc/stat",
-    "/proc/swaps",
-    "/proc/sys/crypto/fips_enabled",
-    "/proc/sys/kernel/ns_last_pid",
-    "/proc/uptime",
-))  # fmt: skip
+# Below /proc: what lxcfs serves, and what checkpointing tools set. Nothing else of it may be hidden.
+PROC_FILES = (
+    "cpuinfo",
+    "diskstats",
+    "loadavg",
+    "meminfo",
+    "net/dev",
+    "slabinfo",
+    "stat",
+    "swaps",
+    "sys/crypto/fips_enabled",
+    "sys/kernel/ns_last_pid",
+    "uptime",
+)
 
 
 def check_spec(spec: Spec) -> None:
@@ -84,7 +84,7 @@ def check_proc_mounts(spec: Spec) -> None:
     """
     for index, mount in enumerate(spec.mounts):
         place = clean(mount.destination)
-        if place.startswith("/proc/") and place not in _PROC_FILES:
+        if place.startswith("/proc/") and place[6:] not in PROC_FILES:
             raise ConfigError(f"mounts[{index}].destination", f"{place} would hide part of /proc")
         if place == "/proc" and not _may_be_proc(mount.type, mount.options):
             raise ConfigError(f"mounts[{index}].type", f"only proc on /proc, not {mount.type}")

@@ -13,11 +13,12 @@ from pyoci.plan import steps as s
 from pyoci.plan.render import describe, render_json, render_text
 from tests.support.planning import NAMESPACES, make_config, plan_config
 
+BASES = (s.Step, s.RootfsStep, s.ProcessStep, s.Mount, s.SchedulingStep)
 KINDS = [
     kind
     for module in (s, scheduling)
     for _, kind in inspect.getmembers(module, inspect.isclass)
-    if issubclass(kind, s.Step) and kind not in (s.Step, s.Mount, s.SchedulingStep)
+    if issubclass(kind, s.Step) and kind not in BASES
 ]
 # A value of each type that a field can have.
 VALUES = {

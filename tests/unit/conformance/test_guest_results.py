@@ -1,0 +1,60 @@
+"""The counts of `make test-guest`, and which skips are failures there."""
+
+from __future__ import annotations
+
+from conformance.guest.results import (
+    ACCEPTED_SKIPS,
+    Part,
+    count,
+    refused_skips,
+    render_summary,
+    skipped_statements,
+)
+
+
+def test_the_counts_of_a_good_run() -> None:
+    output = "noise\n12 passed, 0 failed, 3 skipped\n12 passed in 3.0s\n"
+    assert count("x", output, 0, 1.5) == Part("x", 12, 0, 3, 1.5)
+
+
+def test_failures_on_record_are_no_failures() -> None:
+    assert count("x", "12 passed, 2 failed, 3 skipped\n", 0, 0) == Part("x", 14, 0, 3)
+
+
+def test_several_suites_are_added_up() -> None:
+    output = "1 passed, 0 failed, 0 skipped\n0 passed, 1 failed, 0 skipped\n"
+    assert count("x", output, 1, 0) == Part("x", 1, 1, 0)
+
+
+def test_a_run_that_ends_badly_has_a_failure() -> None:
+    assert count("x", "12 passed, 0 failed, 3 skipped\n", 124, 0).failed == 1
+    assert count("x", "", 125, 0).failed == 1
+
+
+def test_a_run_that_tells_no_counts_has_a_failure() -> None:
+    assert count("x", "no tests ran\n", 0, 0).failed == 1
+
+
+def test_lines_of_a_serial_line() -> None:
+    assert count("x", "4 passed, 0 failed, 0 skipped\r\n", 0, 0).passed == 4
+
+
+def verdict(statement: str, outcome: str, reason: str = "") -> dict[str, str]:
+    return {"id": statement, "outcome": outcome, "reason": reason}
+
+
+def test_statements_that_were_skipped() -> None:
+    verdicts = [verdict("a", "pass"), verdict("b", "skip", "no x"), verdict("c", "unclaimed", "y")]
+    assert skipped_statements({"verdicts": verdicts}) == {"b": "no x"}
+
+
+def test_a_skip_in_every_guest_is_a_failure_unless_accepted() -> None:
+    (accepted, *_) = ACCEPTED_SKIPS
+    refused = refused_skips({"a": accepted, "b": "no cpuset controller in view"})
+    assert refused == ["b: skipped in every guest: no cpuset controller in view"]
+
+
+def test_the_last_line_is_the_sum() -> None:
+    lines = render_summary([Part("one", 5, 1, 2, 3.0), Part("two", 7, 0, 0, 61.25)])
+    assert lines[0].split() == ["5", "passed", "1", "failed", "2", "skipped", "3.0", "s", "one"]
+    assert lines[-1] == "12 passed, 1 failed, 2 skipped"
