@@ -20,7 +20,7 @@ from pyoci.linux import namespaces
 from pyoci.linux.clone import clone3
 from pyoci.linux.libc import encode
 from pyoci.linux.pidfd import pidfd_send_signal, read_process, reap
-from pyoci.linux.sockets import seqpacket_pair
+from pyoci.linux.sockets import connect, seqpacket_pair, send_fd
 from pyoci.plan import steps as s
 from pyoci.plan.namespaces import CLONE_FLAGS, PROC_NAMES
 from pyoci.record import replace
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pyoci.state.store import ContainerState
 
 _SIGKILL = 9
+_SOCKET_PATIENCE_S = 10.0  # an engine that hangs shall not hang the create
 
 
 class MainProcess:
@@ -57,6 +58,8 @@ class MainProcess:
         self.pidfd = -1
         self.sync_fd = -1
         self.fifo_fd = self.result_fd = -1
+        # The socket over which init sends the terminal, and its other end if that is ours.
+        self.console_fd = self.terminal_fd = -1
 
     def make_init(self, *, wait_on_fifo: bool) -> None:
         """Carry out plan.before and plan.beside; returns when init is ready.
@@ -88,6 +91,8 @@ class MainProcess:
                 self._attach_device_filter(step)
             case s.OpenNamespace():
                 self._open_namespace(step)
+            case s.ConnectConsole():
+                self._connect_console(step)
             case s.CloneInit():
                 self._clone(step)
 
@@ -140,6 +145,12 @@ class MainProcess:
             self.undo.push("leave the pid namespace", namespaces.leave_pid_namespace)
             namespaces.setns(fd, found)
 
+    def _connect_console(self, step: s.ConnectConsole) -> None:
+        if step.path:
+            self.console_fd = connect(step.path, _SOCKET_PATIENCE_S)
+        else:
+            self.terminal_fd, self.console_fd = seqpacket_pair()
+
     def _sets_parameters_of(self, kind: str) -> bool:
         keys = [step.key for step in self.plan.init if isinstance(step, s.SetSysctl)]
         return any(sysctl_namespace(sysctl_path(key)) == kind for key in keys)
@@ -154,7 +165,9 @@ class MainProcess:
         self.pid, self.pidfd = clone3(flags, self.cgroup_fd)
         if self.pid == 0:
             posix.close(self.sync_fd)
-            given = Inheritance(init_fd, self.fifo_fd, self.result_fd, self.namespace_fds)
+            given = Inheritance(
+                init_fd, self.fifo_fd, self.result_fd, self.console_fd, self.namespace_fds
+            )
             run_init(self.plan, given)
         self.undo.push("kill init", self._kill_init)
         posix.close(init_fd)
@@ -170,10 +183,11 @@ class MainProcess:
 
     def _close_handed_over(self) -> None:
         """Close what only init needs now: nobody else may hold its FIFO open."""
-        for fd in (self.fifo_fd, self.result_fd, self.cgroup_fd, *self.namespace_fds.values()):
+        handed_over = (self.fifo_fd, self.result_fd, self.cgroup_fd, self.console_fd)
+        for fd in (*handed_over, *self.namespace_fds.values()):
             if fd >= 0:
                 posix.close(fd)
-        self.fifo_fd = self.result_fd = self.cgroup_fd = -1
+        self.fifo_fd = self.result_fd = self.cgroup_fd = self.console_fd = -1
 
     # --- plan.beside
 
@@ -194,6 +208,7 @@ class MainProcess:
                 self._send_listener(int(content))
                 sync.send(self.sync_fd, sync.LISTENER_SENT)
             elif kind == sync.READY:
+                self._send_pidfd()
                 return
             else:
                 failed = kind == sync.FAILED
@@ -225,6 +240,12 @@ class MainProcess:
             if isinstance(step, s.SendSeccompListener):
                 with _Naming(step):
                     send_listener(self.plan, step, self.pid, self.pidfd, number)
+
+    def _send_pidfd(self) -> None:
+        for step in self.plan.beside:
+            if isinstance(step, s.SendPidfd):
+                with _Naming(step):
+                    send_fd(step.path, b"standard", self.pidfd, _SOCKET_PATIENCE_S)
 
     def _run_hooks(self, step: s.RunHooks) -> None:
         from pyoci.engine.hooks import run_hooks, state_of_container

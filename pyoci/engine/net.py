@@ -56,7 +56,7 @@ def _indices(link: Any) -> set[int]:  # noqa: ANN401
 
 
 def _addresses(link: Any, index: int) -> list[dict[str, object]]:  # noqa: ANN401
-    """What pyroute2 needs to add each address again; `local` differs from it where it has a peer."""
+    """What pyroute2 needs to add each address again; `local` is another one if it has a peer."""
     found: list[dict[str, object]] = []
     for message in link.get_addr(index=index):
         flags = message.get_attr("IFA_FLAGS") or message["flags"]

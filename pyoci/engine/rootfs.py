@@ -159,7 +159,7 @@ class Rootfs:
             target = posix.readlink(encode(step.source))
         except OSError:  # EINVAL: no symlink
             return False
-        parent_fd, name = self._open_parent("/", step.destination)
+        parent_fd, name = self.open_parent("/", step.destination)
         try:
             symlink(target, name, parent_fd, replace=False)
             if not is_symlink(target, name, parent_fd):
@@ -173,7 +173,7 @@ class Rootfs:
     def _open_target(self, step: s.Mount, *, directory: bool, strict: bool) -> int:
         path = step.destination
         if not step.follow_destination:
-            parent_fd, name = self._open_parent("/", path)
+            parent_fd, name = self.open_parent("/", path)
             try:
                 return fs.make_entry(parent_fd, name, directory=directory)
             finally:
@@ -219,7 +219,7 @@ class Rootfs:
 
     # --- devices
 
-    def _open_parent(self, base: str, path: str) -> tuple[int, str]:
+    def open_parent(self, base: str, path: str) -> tuple[int, str]:
         """The directory that `path` lies in, made if missing, and the last name."""
         base_fd = self.mounts.get(base, -1)  # none at `/`, nor where a symlink was copied
         parent, name = fs.split(path if base_fd < 0 else path[len(base) :])
@@ -233,7 +233,7 @@ class Rootfs:
 
     def make_device(self, step: s.MakeDevice) -> None:
         """Make a node, or make sure that the one that is there is the same."""
-        parent_fd, name = self._open_parent(step.base, step.path)
+        parent_fd, name = self.open_parent(step.base, step.path)
         try:
             if step.bind:
                 self._bind_device(step, parent_fd, name)
@@ -252,7 +252,7 @@ class Rootfs:
 
     def make_symlink(self, step: s.MakeSymlink) -> None:
         """Make a link of /dev."""
-        parent_fd, name = self._open_parent(step.base, step.path)
+        parent_fd, name = self.open_parent(step.base, step.path)
         symlink(step.target, name, parent_fd, replace=step.replace)
         posix.close(parent_fd)
 

@@ -25,12 +25,14 @@ from pyoci.plan.steps import (
     MakeCgroup,
     MakeDirectory,
     MaskPath,
+    Mount,
     MountFilesystem,
     MoveNetDevice,
     PivotRoot,
     ReadonlyPath,
     ReadonlyRoot,
     RunHooks,
+    SendPidfd,
     SendSeccompListener,
     SetDomainname,
     SetHostname,
@@ -38,6 +40,7 @@ from pyoci.plan.steps import (
     SetPropagation,
     SetRootPropagation,
     SetSysctl,
+    SetUpTerminal,
     VerifyMount,
     WriteCgroup,
     WriteIdMaps,
@@ -58,7 +61,15 @@ def build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePl
     cgroup = plan_cgroups_path(spec.linux.cgroups_path, request.container_id, facts)
     warnings: list[str] = []
     start = _plan_start(spec)
+    before = _plan_before(spec, namespaces, cgroup, warnings)
+    if request.console_socket or (spec.process is not None and spec.process.terminal):
+        # Only a config with a terminal pays for the module.
+        from pyoci.plan.terminal import plan_connection
+
+        before[:0] = plan_connection(spec.process, request)
     beside = _plan_beside(spec, namespaces)
+    if request.pidfd_socket:
+        beside.append(SendPidfd(path=request.pidfd_socket))
     ready: tuple[LoadSeccomp, ...] = ()
     load, send = _plan_seccomp(spec, facts, warnings)
     if load is not None and send is not None:
@@ -78,7 +89,7 @@ def build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePl
         bundle=request.bundle,
         rootfs=absolute(spec.root.path, request.bundle),
         cgroup=cgroup,
-        before=tuple(_plan_before(spec, namespaces, cgroup, warnings)),
+        before=tuple(before),
         beside=tuple(beside),
         init=tuple(init),
         start=tuple(start),
@@ -96,8 +107,6 @@ def _check_supported(spec: Spec, request: CreateRequest) -> None:
     linux = spec.linux
     asked = {
         "--systemd-cgroup": request.systemd_cgroup,
-        "--console-socket": request.console_socket,
-        "--pidfd-socket": request.pidfd_socket,
         "linux.mountLabel": linux.mount_label,
         "linux.intelRdt": linux.intel_rdt,
     }
@@ -194,7 +203,10 @@ def _plan_init(
     else:
         steps += _plan_shared_rootfs(spec, request, warnings)
     at = next(n for n, step in enumerate(steps) if isinstance(step, _AFTER_HOST))
-    steps[at:at] = _plan_host_part(spec, waits=bool(waits))
+    steps[at:at] = [
+        *_plan_terminal(spec, namespaces, steps),
+        *_plan_host_part(spec, waits=bool(waits)),
+    ]
     # The names come last: a hook of the host's side may still want to set its own.
     if spec.hostname:
         steps.append(SetHostname(config="hostname", name=spec.hostname))
@@ -205,6 +217,18 @@ def _plan_init(
 
 # The first of these in a plan is where init has its filesystem and nothing is locked yet.
 _AFTER_HOST = (ReadonlyPath, MaskPath, PivotRoot)
+
+
+def _plan_terminal(
+    spec: Spec, namespaces: NamespacePlan, steps: list[InitStep]
+) -> list[SetUpTerminal]:
+    """By the descriptors of our own mounts, and while nobody else can be inside."""
+    if spec.process is None or not spec.process.terminal:
+        return []
+    from pyoci.plan.terminal import plan_terminal
+
+    mounted = [step.destination for step in steps if isinstance(step, Mount)]
+    return [plan_terminal(spec.process, mounted if namespaces.has("mount") else None)]
 
 
 def _plan_host_part(spec: Spec, *, waits: bool) -> list[InitStep]:

@@ -108,7 +108,7 @@ def check_request(request: ExecRequest) -> None:
 
 
 def plan_request(base: Process, request: ExecRequest, identity: Identity | None) -> Process:
-    """The process with what the options change; UsageError, ConfigError."""
+    """The process with what the options change; UsageError, ConfigError, UnsupportedError."""
     process = replace(
         base,
         args=request.args or base.args,
@@ -118,6 +118,8 @@ def plan_request(base: Process, request: ExecRequest, identity: Identity | None)
     )
     if not process.args:
         raise PyociError("exec args cannot be empty")
+    if process.terminal:
+        raise UnsupportedError("process.terminal: not supported by exec in this version of pyoci")
     if request.capabilities:
         process = replace(process, capabilities=_with_capabilities(base, request.capabilities))
     process = _with_identity(process, request, identity)
@@ -164,6 +166,8 @@ def _with_identity(process: Process, request: ExecRequest, identity: Identity | 
 
 def plan_exec(process: Process, linux: Linux, request: ExecRequest, machine: str) -> ExecPlan:
     """The plan; UnsupportedError where there can be none."""
+    if process.terminal:
+        raise UnsupportedError("process.terminal: not supported by this version of pyoci")
     start, warnings = _plan_filter(linux, machine)
     affinity = process.exec_cpu_affinity
     steps, process_warnings = plan_process(process, linux, has_filter=bool(start))

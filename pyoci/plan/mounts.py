@@ -146,13 +146,15 @@ def plan_mounts(
         words = Words(mount.options)
         _check(mount, words, path)
         where = destination(mount)
+        if "remount" not in words.flags or words.attr_clr & c.MOUNT_ATTR_RDONLY:
+            # An earlier tmpfs of this place is covered now, or is to be writable again.
+            later = [step for step in later if step.destination != where]
         if "remount" in words.flags:
             if words.data or words.superblock:
                 ignored = words.data + words.superblock
                 warnings.append(f"{path}.options: remount changes attributes only, not {ignored}")
             steps.append(ChangeMount(**_common(mount, words, path)))
             continue
-        later = [step for step in later if step.destination != where]  # it is covered now
         if is_bind(mount):
             if words.data:
                 warnings.append(f"{path}.options: a bind mount has no use for {words.data}")

@@ -122,7 +122,6 @@ def last_wins(env: tuple[str, ...]) -> tuple[str, ...]:
 
 def _check_supported(process: Process) -> None:
     asked = {
-        "process.terminal": process.terminal,
         "process.apparmorProfile": process.apparmor_profile,
         "process.selinuxLabel": process.selinux_label,
     }

@@ -190,6 +190,15 @@ def _memory_policy(step: scheduling.SetMemoryPolicy) -> str:
     return f"set memory policy {' '.join((step.name, *step.flags))}{nodes}"
 
 
+def _console(step: s.ConnectConsole) -> str:
+    return f"connect to console socket {step.path}" if step.path else "await a terminal of our own"
+
+
+def _terminal(step: s.SetUpTerminal) -> str:
+    size = f" of {step.rows} rows and {step.columns} columns" if step.rows or step.columns else ""
+    return f"set up a terminal{size}{', bind it on /dev/console' if step.base else ''}"
+
+
 def _hooks(step: s.RunHooks) -> str:
     return f"run {step.kind} hooks: {', '.join(hook.path for hook in step.hooks)}"
 
@@ -206,6 +215,7 @@ _WORDS: dict[type[s.Step], Callable[..., str]] = {
         f"attach device filter of the default and {len(step.rules)} more rules"
     ),
     s.OpenNamespace: lambda step: f"open {step.kind} namespace {step.path}",
+    s.ConnectConsole: _console,
     s.CloneInit: lambda step: (
         f"clone init with new {', '.join(step.kinds)} namespaces"
         if step.kinds
@@ -216,6 +226,7 @@ _WORDS: dict[type[s.Step], Callable[..., str]] = {
     s.MoveNetDevice: lambda step: f"move network device {step.host_name} in as {step.name}",
     s.RunHooks: _hooks,
     s.SendSeccompListener: lambda step: f"send the seccomp listener to {step.path}",
+    s.SendPidfd: lambda step: f"send init's pidfd to {step.path}",
     s.AwaitIdMaps: lambda step: "wait for the id maps, become 0:0",
     s.JoinNamespace: lambda step: f"join {step.kind} namespace",
     s.BecomeRoot: lambda step: "become 0:0 of the joined user namespace",
@@ -238,6 +249,7 @@ _WORDS: dict[type[s.Step], Callable[..., str]] = {
     s.MakeDirectory: lambda step: f"make directory {step.path} if missing",
     s.MakeDevice: _device,
     s.MakeSymlink: lambda step: f"link {step.path} to {step.target}",
+    s.SetUpTerminal: _terminal,
     s.AwaitHost: lambda step: "wait for main's part",
     s.SetSysctl: lambda step: f"set sysctl {step.key} to {step.value!r}",
     s.ReadonlyPath: lambda step: f"make {step.path} read-only",

@@ -12,10 +12,16 @@ BeforeStep: TypeAlias = (
     | s.WriteCgroup
     | s.AttachDeviceFilter
     | s.OpenNamespace
+    | s.ConnectConsole
     | s.CloneInit
 )
 BesideStep: TypeAlias = (
-    s.WriteIdMaps | s.SetOomScoreAdj | s.MoveNetDevice | s.RunHooks | s.SendSeccompListener
+    s.WriteIdMaps
+    | s.SetOomScoreAdj
+    | s.MoveNetDevice
+    | s.RunHooks
+    | s.SendSeccompListener
+    | s.SendPidfd
 )
 NamespaceInitStep: TypeAlias = (
     s.AwaitIdMaps
@@ -28,6 +34,7 @@ NamespaceInitStep: TypeAlias = (
     | s.UnshareCgroupNamespace
     | s.JoinSessionKeyring
     | s.SetLoopbackUp
+    | s.SetUpTerminal
     | s.AwaitHost
     | s.RunHooks
     | s.SetHostname

@@ -71,6 +71,12 @@ class OpenNamespace(Step):
     path: str
 
 
+class ConnectConsole(Step):
+    """Connect to the engine's socket for the terminal; without a path the terminal will be ours."""
+
+    path: str
+
+
 class CloneInit(Step):
     """Make init with new namespaces of these kinds, in the container's cgroup."""
 
@@ -105,6 +111,12 @@ class SendSeccompListener(Step):
 
     path: str
     metadata: str = ""
+
+
+class SendPidfd(Step):
+    """Send init's pidfd to the socket at this host path, once init is ready."""
+
+    path: str
 
 
 class RunHooks(Step):
@@ -248,6 +260,17 @@ class MakeSymlink(RootfsStep):
     path: str
     target: str
     replace: bool = False
+
+
+class SetUpTerminal(Step):
+    """Make a pty in the container's devpts, send its master away, and run on its other end.
+
+    /dev/console is made below the mount at `base`, unless that is empty; a size of 0 is none.
+    """
+
+    base: str
+    rows: int
+    columns: int
 
 
 class AwaitHost(Step):

@@ -16,6 +16,10 @@ _ABSENT = {
 }
 _KEYED = (*_ABSENT, "rdma.max", "misc.max")
 
+# With processes in it a cpuset cannot become empty again (ENOSPC). Empty meant the list that the
+# parent has, which is in this other file: it is written in place of it.
+EFFECTIVE = {"cpuset.cpus": "cpuset.cpus.effective", "cpuset.mems": "cpuset.mems.effective"}
+
 # What a write to this file changes in another one: cpu.idle takes and forgets the weight.
 ALSO_CHANGED = {"cpu.idle": "cpu.weight"}
 
