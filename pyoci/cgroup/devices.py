@@ -15,34 +15,35 @@ _ATTEMPTS = 20
 _LOG_LINES = 8
 
 
-def attach_device_filter(cgroup_fd: int, program: bytes) -> None:
-    """Attach a program to a cgroup that has none yet, one that was just made.
+def load_device_filter(program: bytes) -> int:
+    """A descriptor of the program in the kernel; close it once it is attached.
 
     InternalError with the verifier's words if the kernel refuses the program.
-    The cgroup keeps it; nothing is left open.
     """
-    program_fd = _load(program)
     try:
-        bpf.attach(cgroup_fd, program_fd)
-    finally:
-        posix.close(program_fd)
+        return bpf.load_device_program(program)
+    except bpf.VerifierError as error:
+        said = "; ".join(error.log.splitlines()[-_LOG_LINES:])
+        message = f"the kernel's verifier refused the device filter: {said}"
+        raise InternalError(message) from error
 
 
-def replace_device_filter(cgroup_fd: int, program: bytes) -> None:
+def attach_device_filter(cgroup_fd: int, program_fd: int) -> None:
+    """Attach a program to a cgroup that has none yet, one that was just made."""
+    bpf.attach(cgroup_fd, program_fd)
+
+
+def replace_device_filter(cgroup_fd: int, program_fd: int) -> None:
     """Make a program the only one of a cgroup; at no moment is there none.
 
     One that is attached is replaced in one step. Of several (systemd leaves
     its own beside ours) each must allow a request, so the new one is added and
     the old ones are taken off.
     """
-    program_fd = _load(program)
-    try:
-        for _ in range(_ATTEMPTS):
-            if _replace(cgroup_fd, program_fd):
-                return
-        bpf.attach(cgroup_fd, program_fd)
-    finally:
-        posix.close(program_fd)
+    for _ in range(_ATTEMPTS):
+        if _replace(cgroup_fd, program_fd):
+            return
+    bpf.attach(cgroup_fd, program_fd)
 
 
 def _replace(cgroup_fd: int, program_fd: int) -> bool:
@@ -84,12 +85,3 @@ def _detach(cgroup_fd: int, program_fd: int) -> None:
         bpf.detach(cgroup_fd, program_fd)
     except FileNotFoundError:  # somebody else took it off
         return
-
-
-def _load(program: bytes) -> int:
-    try:
-        return bpf.load_device_program(program)
-    except bpf.VerifierError as error:
-        said = "; ".join(error.log.splitlines()[-_LOG_LINES:])
-        message = f"the kernel's verifier refused the device filter: {said}"
-        raise InternalError(message) from error

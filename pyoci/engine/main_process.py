@@ -11,16 +11,17 @@ import gc
 import posix
 
 from pyoci.cgroup import manager
-from pyoci.cgroup.devices import attach_device_filter, replace_device_filter
 from pyoci.engine import sync
 from pyoci.engine.init import Inheritance, import_for_init, run_init
+from pyoci.engine.limits import Limits
+from pyoci.engine.naming import Naming
 from pyoci.engine.waits import pause
 from pyoci.errors import PyociError, StepError
 from pyoci.linux import namespaces
 from pyoci.linux.clone import clone3
 from pyoci.linux.libc import encode
 from pyoci.linux.pidfd import pidfd_send_signal, read_process, reap
-from pyoci.linux.sockets import connect, seqpacket_pair, send_fd
+from pyoci.linux.sockets import connect, send_fd, seqpacket_pair
 from pyoci.plan import steps as s
 from pyoci.plan.namespaces import CLONE_FLAGS, PROC_NAMES
 from pyoci.record import replace
@@ -29,8 +30,6 @@ from pyoci.state import store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from pyoci.engine.undo import Undo
     from pyoci.plan.model import CreatePlan, HostFacts
     from pyoci.plan.step_types import BeforeStep
@@ -70,7 +69,7 @@ class MainProcess:
             self.fifo_fd = store.make_fifo(self.dir_fd)
             self.result_fd = _make_result(self.dir_fd)
         for step in self.plan.before:
-            with _Naming(step):
+            with Naming(step):
                 self._apply_before(step)
         self._close_handed_over()
         self._serve_init()
@@ -81,14 +80,6 @@ class MainProcess:
         match step:
             case s.MakeCgroup():
                 self._make_cgroup()
-            case s.EnableControllers():
-                manager.enable_controllers(
-                    self.facts.cgroup_mount, self.plan.cgroup, list(step.controllers)
-                )
-            case s.WriteCgroup():
-                self._write_cgroup(step)
-            case s.AttachDeviceFilter():
-                self._attach_device_filter(step)
             case s.OpenNamespace():
                 self._open_namespace(step)
             case s.ConnectConsole():
@@ -110,21 +101,6 @@ class MainProcess:
         )
         self.undo.push("kill what is in the cgroup", lambda: manager.kill_all(path, pause))
         self.cgroup_fd = manager.open_cgroup(path)
-
-    def _write_cgroup(self, step: s.WriteCgroup) -> None:
-        try:
-            manager.write_value(self.state.cgroup_path, step.file, step.value)
-        except FileNotFoundError:
-            if step.instead is not None:
-                self._write_cgroup(step.instead)
-            elif not step.optional:
-                raise
-
-    def _attach_device_filter(self, step: s.AttachDeviceFilter) -> None:
-        if self.state.cgroup_path in self.state.cgroups_made:
-            attach_device_filter(self.cgroup_fd, step.program)
-        else:  # it was there before, perhaps with a filter of somebody else
-            replace_device_filter(self.cgroup_fd, step.program)
 
     def _open_namespace(self, step: s.OpenNamespace) -> None:
         fd = namespaces.open_namespace(step.path)
@@ -195,24 +171,39 @@ class MainProcess:
         """Do our part until init is ready: what it waits for early, the rest when asked."""
         for step in self.plan.beside:
             if isinstance(step, s.WriteIdMaps | s.SetOomScoreAdj):
-                with _Naming(step):
+                with Naming(step):
                     self._apply_early(step)
+        limits = self._plan_limits()
+        try:
+            limits.prepare()
+            self._answer_init(limits)
+        finally:
+            limits.close()
+
+    def _answer_init(self, limits: Limits) -> None:
+        """Do what init asks for until it is ready."""
         served = False
         while True:
             kind, content = sync.receive_message(self.sync_fd)
             if kind == sync.HOST_HOOKS and not served:
                 served = True
+                limits.apply()
                 self._run_host_part()
                 sync.send(self.sync_fd, sync.HOOKS_DONE)
             elif kind == sync.LISTENER:
                 self._send_listener(int(content))
                 sync.send(self.sync_fd, sync.LISTENER_SENT)
             elif kind == sync.READY:
+                limits.apply()
                 self._send_pidfd()
                 return
             else:
                 failed = kind == sync.FAILED
                 raise self._init_failed(sync.decode_failure(content) if failed else None)
+
+    def _plan_limits(self) -> Limits:
+        fresh = self.state.cgroup_path in self.state.cgroups_made
+        return Limits(self.plan.limits, self.facts.cgroup_mount, self.plan.cgroup, fresh=fresh)
 
     def _apply_early(self, step: s.WriteIdMaps | s.SetOomScoreAdj) -> None:
         if isinstance(step, s.SetOomScoreAdj):
@@ -228,7 +219,7 @@ class MainProcess:
             if isinstance(step, s.MoveNetDevice):
                 from pyoci.engine.net import move_net_device
 
-                with _Naming(step):
+                with Naming(step):
                     move_net_device(step.host_name, step.name, self.pid)
             elif isinstance(step, s.RunHooks):
                 self._run_hooks(step)
@@ -238,13 +229,13 @@ class MainProcess:
 
         for step in self.plan.beside:
             if isinstance(step, s.SendSeccompListener):
-                with _Naming(step):
+                with Naming(step):
                     send_listener(self.plan, step, self.pid, self.pidfd, number)
 
     def _send_pidfd(self) -> None:
         for step in self.plan.beside:
             if isinstance(step, s.SendPidfd):
-                with _Naming(step):
+                with Naming(step):
                     send_fd(step.path, b"standard", self.pidfd, _SOCKET_PATIENCE_S)
 
     def _run_hooks(self, step: s.RunHooks) -> None:
@@ -289,24 +280,3 @@ def _write_proc(pid: int, name: str, value: str) -> None:
         raise
     finally:
         posix.close(fd)
-
-
-class _Naming:
-    """Gives an OSError inside the name of the step and its config path: a StepError."""
-
-    def __init__(self, step: s.Step) -> None:
-        self.step = step
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if isinstance(error, OSError):
-            from pyoci.engine.failures import main_error
-
-            raise main_error(self.step, error) from None

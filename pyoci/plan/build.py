@@ -50,7 +50,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyoci.plan.cgroup.model import CgroupWrite
     from pyoci.plan.model import CreateRequest, HostFacts
-    from pyoci.plan.step_types import BeforeStep, BesideStep, InitStep
+    from pyoci.plan.step_types import BeforeStep, BesideStep, InitStep, LimitStep
     from pyoci.spec.model import Linux, Spec
 
 
@@ -61,7 +61,8 @@ def build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePl
     cgroup = plan_cgroups_path(spec.linux.cgroups_path, request.container_id, facts)
     warnings: list[str] = []
     start = _plan_start(spec)
-    before = _plan_before(spec, namespaces, cgroup, warnings)
+    before = _plan_before(namespaces, cgroup)
+    limits = _plan_limits(spec.linux, warnings)
     if request.console_socket or (spec.process is not None and spec.process.terminal):
         # Only a config with a terminal pays for the module.
         from pyoci.plan.terminal import plan_connection
@@ -90,6 +91,7 @@ def build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePl
         rootfs=absolute(spec.root.path, request.bundle),
         cgroup=cgroup,
         before=tuple(before),
+        limits=tuple(limits),
         beside=tuple(beside),
         init=tuple(init),
         start=tuple(start),
@@ -116,17 +118,20 @@ def _check_supported(spec: Spec, request: CreateRequest) -> None:
             raise UnsupportedError(message)
 
 
-def _plan_before(
-    spec: Spec, namespaces: NamespacePlan, cgroup: str, warnings: list[str]
-) -> list[BeforeStep]:
-    linux = spec.linux
-    steps: list[BeforeStep] = [MakeCgroup(config="linux.cgroupsPath", path=cgroup)]
+def _plan_before(namespaces: NamespacePlan, cgroup: str) -> list[BeforeStep]:
+    make = MakeCgroup(config="linux.cgroupsPath", path=cgroup)
+    return [make, *namespaces.open_steps(), namespaces.clone_step()]
+
+
+def _plan_limits(linux: Linux, warnings: list[str]) -> list[LimitStep]:
+    """What main sets once init has made its mounts; hooks already find it set."""
+    steps: list[LimitStep] = []
     if linux.resources:
         steps += _plan_resources(linux.resources, warnings)
     rules = linux.device_rules
     program = plan_device_filter(rules)
     steps.append(AttachDeviceFilter(config="linux.resources.devices", rules=rules, program=program))
-    return [*steps, *namespaces.open_steps(), namespaces.clone_step()]
+    return steps
 
 
 def _plan_resources(
@@ -197,7 +202,10 @@ def _plan_init(
 ) -> list[InitStep]:
     keyring = "" if request.no_new_keyring else f"_ses.{request.container_id}"
     steps = namespaces.init_steps(keyring)
-    waits = spec.linux.net_devices or spec.hooks.prestart or spec.hooks.create_runtime
+    hooks = spec.hooks
+    # Hooks in the container, too, come after the limits, which are main's part.
+    hooked = hooks.prestart or hooks.create_runtime or hooks.create_container
+    waits = spec.linux.net_devices or hooked
     if namespaces.has("mount"):
         steps += _plan_rootfs(spec, request, namespaces, cgroup_path, warnings)
     else:

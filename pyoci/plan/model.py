@@ -6,7 +6,7 @@ from pyoci.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pyoci.plan.step_types import BeforeStep, BesideStep, InitStep
+    from pyoci.plan.step_types import BeforeStep, BesideStep, InitStep, LimitStep
     from pyoci.plan.steps import ExecuteProcess, LoadSeccomp, RunHooks
     from pyoci.spec.model import Hooks
 
@@ -46,7 +46,8 @@ class HostFacts(Record):
 class CreatePlan(Record):
     """Everything that `create` and `run` will do, in order.
 
-    `before` are main's steps up to the clone, `beside` main's while init waits,
+    `before` are main's steps up to the clone, `limits` those of the cgroup, set once
+    init has made its mounts, `beside` main's others while init waits,
     `init` what init does until its program is to be found, `ready` the filter if it
     has a listener, `start` the hooks and any other filter between start and execve,
     `process` the program (None: config.json has none).
@@ -57,6 +58,7 @@ class CreatePlan(Record):
     rootfs: str
     cgroup: str
     before: tuple[BeforeStep, ...]
+    limits: tuple[LimitStep, ...]
     beside: tuple[BesideStep, ...]
     init: tuple[InitStep, ...]
     start: tuple[RunHooks | LoadSeccomp, ...]

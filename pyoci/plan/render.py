@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SECTIONS = (
     ("before", "main, before init exists"),
+    ("limits", "main, once init has made its mounts"),
     ("beside", "main, while init waits"),
     ("init", "init, until it is ready"),
     ("ready", "init, once its program is found"),

@@ -6,15 +6,8 @@ from typing import TypeAlias
 
 from pyoci.plan import steps as s
 
-BeforeStep: TypeAlias = (
-    s.MakeCgroup
-    | s.EnableControllers
-    | s.WriteCgroup
-    | s.AttachDeviceFilter
-    | s.OpenNamespace
-    | s.ConnectConsole
-    | s.CloneInit
-)
+BeforeStep: TypeAlias = s.MakeCgroup | s.OpenNamespace | s.ConnectConsole | s.CloneInit
+LimitStep: TypeAlias = s.EnableControllers | s.WriteCgroup | s.AttachDeviceFilter
 BesideStep: TypeAlias = (
     s.WriteIdMaps
     | s.SetOomScoreAdj

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyoci.spec.model import Hook, Spec
 
-# Below /proc: what lxcfs serves, and what checkpointing tools set. Nothing else of it may be hidden.
+# Below /proc: what lxcfs serves, and what checkpointing tools set. Nothing else may be hidden.
 PROC_FILES = (
     "cpuinfo",
     "diskstats",

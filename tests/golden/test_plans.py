@@ -23,6 +23,7 @@ REQUESTS: dict[str, dict[str, object]] = {
     "request-options": {
         "no_pivot": True, "no_new_keyring": True, "preserve_fds": 3, "listen_fds": 2,
     },
+    "terminal": {"console_socket": "/run/console", "pidfd_socket": "/run/pidfd"},
 }  # fmt: skip
 
 

@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pyoci.cgroup.devices import attach_device_filter, replace_device_filter
+from pyoci.cgroup.devices import (
+    attach_device_filter,
+    load_device_filter,
+    replace_device_filter,
+)
 from pyoci.errors import InternalError
 from pyoci.linux import bpf
 from pyoci.plan.cgroup.devices import DEFAULT_DEVICE_RULES, compile_device_filter
@@ -25,6 +29,24 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.root
 
 NULL, ZERO, FULL = "/dev/null", "/dev/zero", "/dev/full"
+
+
+def attach(cgroup_fd: int, program: bytes) -> None:
+    """Load and attach; nothing is left open."""
+    program_fd = load_device_filter(program)
+    try:
+        attach_device_filter(cgroup_fd, program_fd)
+    finally:
+        os.close(program_fd)
+
+
+def replace(cgroup_fd: int, program: bytes) -> None:
+    """Load and exchange; nothing is left open."""
+    program_fd = load_device_filter(program)
+    try:
+        replace_device_filter(cgroup_fd, program_fd)
+    finally:
+        os.close(program_fd)
 
 
 def find_cgroup2() -> str:
@@ -88,7 +110,7 @@ def open_fds() -> int:
 
 def test_denied_and_allowed(cgroup: str, cgroup_fd: int) -> None:
     assert open_in(cgroup, ZERO) == "ok"
-    attach_device_filter(cgroup_fd, compile_device_filter((device(NULL),)))
+    attach(cgroup_fd, compile_device_filter((device(NULL),)))
     assert open_in(cgroup, NULL, os.O_RDWR) == "ok"
     assert open_in(cgroup, ZERO) == "EPERM"
     assert open_in(cgroup, "/etc/passwd") == "ok"
@@ -96,7 +118,7 @@ def test_denied_and_allowed(cgroup: str, cgroup_fd: int) -> None:
 
 def test_partial_access(cgroup: str, cgroup_fd: int) -> None:
     rules = (device(ZERO, "r"), device(FULL, "r"), device(FULL, "w"), device(NULL, "w"))
-    attach_device_filter(cgroup_fd, compile_device_filter(rules))
+    attach(cgroup_fd, compile_device_filter(rules))
     found = {
         (path, flags): open_in(cgroup, path, flags)
         for path in (ZERO, FULL, NULL)
@@ -117,7 +139,7 @@ def test_partial_access(cgroup: str, cgroup_fd: int) -> None:
 
 def test_defaults(cgroup: str, cgroup_fd: int) -> None:
     rules = (DeviceRule(allow=False), *DEFAULT_DEVICE_RULES)
-    attach_device_filter(cgroup_fd, compile_device_filter(rules))
+    attach(cgroup_fd, compile_device_filter(rules))
     for path in (NULL, ZERO, FULL, "/dev/random", "/dev/urandom"):
         assert open_in(cgroup, path) == "ok", path
     assert open_in(cgroup, "/dev/kmsg") == "EPERM"
@@ -128,15 +150,15 @@ def test_largest_program_loads(cgroup: str, cgroup_fd: int) -> None:
         DeviceRule(allow=True, type="c", major=200, minor=minor, access="r")
         for minor in range(4095)
     )
-    attach_device_filter(cgroup_fd, compile_device_filter((*many, device(NULL))))
+    attach(cgroup_fd, compile_device_filter((*many, device(NULL))))
     assert open_in(cgroup, NULL) == "ok"
     assert open_in(cgroup, ZERO) == "EPERM"
 
 
 def test_replace(cgroup: str, cgroup_fd: int) -> None:
-    attach_device_filter(cgroup_fd, compile_device_filter((device(NULL),)))
+    attach(cgroup_fd, compile_device_filter((device(NULL),)))
     before = bpf.read_attached(cgroup_fd)
-    replace_device_filter(cgroup_fd, compile_device_filter((device(ZERO),)))
+    replace(cgroup_fd, compile_device_filter((device(ZERO),)))
     after = bpf.read_attached(cgroup_fd)
     assert (len(before), len(after)) == (1, 1)
     assert before != after
@@ -145,18 +167,18 @@ def test_replace(cgroup: str, cgroup_fd: int) -> None:
 
 
 def test_replace_where_nothing_is(cgroup: str, cgroup_fd: int) -> None:
-    replace_device_filter(cgroup_fd, compile_device_filter((device(ZERO),)))
+    replace(cgroup_fd, compile_device_filter((device(ZERO),)))
     assert len(bpf.read_attached(cgroup_fd)) == 1
     assert open_in(cgroup, NULL) == "EPERM"
 
 
 def test_replace_takes_off_all_others(cgroup: str, cgroup_fd: int) -> None:
     # As systemd leaves them: each must allow, so here nothing is left.
-    attach_device_filter(cgroup_fd, compile_device_filter((device(NULL),)))
-    attach_device_filter(cgroup_fd, compile_device_filter((device(ZERO),)))
+    attach(cgroup_fd, compile_device_filter((device(NULL),)))
+    attach(cgroup_fd, compile_device_filter((device(ZERO),)))
     assert len(bpf.read_attached(cgroup_fd)) == 2
     assert open_in(cgroup, NULL) == "EPERM"
-    replace_device_filter(cgroup_fd, compile_device_filter((device(NULL),)))
+    replace(cgroup_fd, compile_device_filter((device(NULL),)))
     assert len(bpf.read_attached(cgroup_fd)) == 1
     assert open_in(cgroup, NULL) == "ok"
 
@@ -164,30 +186,30 @@ def test_replace_takes_off_all_others(cgroup: str, cgroup_fd: int) -> None:
 def test_no_descriptor_is_left(cgroup_fd: int) -> None:
     before = open_fds()
     program = compile_device_filter(())
-    attach_device_filter(cgroup_fd, program)
-    attach_device_filter(cgroup_fd, program)
-    replace_device_filter(cgroup_fd, program)
-    replace_device_filter(cgroup_fd, program)
+    attach(cgroup_fd, program)
+    attach(cgroup_fd, program)
+    replace(cgroup_fd, program)
+    replace(cgroup_fd, program)
     assert open_fds() == before
 
 
 def test_verifier_says_what_is_wrong(cgroup_fd: int) -> None:
     before = open_fds()
     with pytest.raises(InternalError, match=r"refused the device filter: .*R0 !read_ok"):
-        attach_device_filter(cgroup_fd, assemble([leave()], "little"))
+        attach(cgroup_fd, assemble([leave()], "little"))
     assert open_fds() == before
 
 
 def test_long_log_still_says_it(cgroup_fd: int) -> None:
     lines = [*[set_to(2, 1)] * 30000, leave()]
     with pytest.raises(InternalError, match="R0 !read_ok") as caught:
-        attach_device_filter(cgroup_fd, assemble(lines, "little"))
+        attach(cgroup_fd, assemble(lines, "little"))
     assert len(caught.value.message) < 2000
 
 
 def test_what_is_no_program_has_no_log(cgroup_fd: int) -> None:
     with pytest.raises(OSError, match="Argument list too long") as caught:
-        attach_device_filter(cgroup_fd, b"")
+        attach(cgroup_fd, b"")
     assert not isinstance(caught.value, bpf.VerifierError)
 
 
@@ -196,7 +218,7 @@ def test_what_is_no_cgroup() -> None:
     before = open_fds()
     try:
         with pytest.raises(OSError, match="Bad file descriptor"):
-            attach_device_filter(fd, compile_device_filter(()))
+            attach(fd, compile_device_filter(()))
         assert open_fds() == before
     finally:
         os.close(fd)

@@ -32,17 +32,17 @@ def position(found: list[str], *wanted: str) -> list[int]:
 
 def test_the_cgroup_is_first_and_the_clone_last() -> None:
     found = names(with_linux(), "before")
-    assert found == ["MakeCgroup", "AttachDeviceFilter", "CloneInit"]
+    assert found == ["MakeCgroup", "CloneInit"]
 
 
-def test_limits_are_set_before_there_is_a_process() -> None:
-    found = names(with_linux(resources={"pids": {"limit": 5}}), "before")
-    assert found[:3] == ["MakeCgroup", "EnableControllers", "WriteCgroup"]
-    assert found[-1] == "CloneInit"
+def test_limits_are_a_part_of_their_own() -> None:
+    """Init makes its mounts without them; hooks, on both sides, come after."""
+    found = names(with_linux(resources={"pids": {"limit": 5}}), "limits")
+    assert found == ["EnableControllers", "WriteCgroup", "AttachDeviceFilter"]
 
 
 def test_a_device_filter_even_without_resources() -> None:
-    (step,) = (x for x in plan_config(with_linux()).before if isinstance(x, s.AttachDeviceFilter))
+    (step,) = (x for x in plan_config(with_linux()).limits if isinstance(x, s.AttachDeviceFilter))
     assert step.rules == ()
     assert step.program
 
@@ -62,7 +62,8 @@ def test_main_is_waited_for_only_if_it_has_something_to_do() -> None:
     assert "AwaitHost" not in names(with_linux())
     assert "AwaitHost" in names({**with_linux(), "hooks": {"createRuntime": HOOK}})
     assert "AwaitHost" in names(with_linux(netDevices={"eth7": {}}))
-    assert "AwaitHost" not in names({**with_linux(), "hooks": {"createContainer": HOOK}})
+    # For the limits, which its hooks must find set.
+    assert "AwaitHost" in names({**with_linux(), "hooks": {"createContainer": HOOK}})
 
 
 def test_nothing_of_the_process_without_a_process() -> None:

@@ -185,7 +185,7 @@ def test_unsupported(option: dict[str, Any], name: str) -> None:
 
 def test_a_terminal_of_a_process_file_is_refused() -> None:
     with pytest.raises(UnsupportedError, match=r"process\.terminal"):
-        make(replace(ask(), terminal=True))
+        plan_request(replace(BASE, terminal=True), REQUEST, None)
 
 
 # --- the steps

@@ -116,7 +116,7 @@ def test_seccomp_architectures_and_flags() -> None:
 def test_rdma() -> None:
     config = {"rdma": {"mlx5_0": {"hcaHandles": 3}}}
     plan = plan_config(make_config(linux={"resources": config}))
-    assert any(getattr(step, "file", "") == "rdma.max" for step in plan.before)
+    assert any(getattr(step, "file", "") == "rdma.max" for step in plan.limits)
 
 
 def test_memory_policies() -> None:

@@ -92,7 +92,6 @@ def test_admin_is_held_only_where_the_filter_needs_it(
 @pytest.mark.parametrize(
     ("change", "path"),
     [
-        ({"terminal": True}, "process.terminal"),
         ({"apparmor_profile": "p"}, "process.apparmorProfile"),
         ({"selinux_label": "l"}, "process.selinuxLabel"),
     ],

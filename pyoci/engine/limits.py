@@ -1,0 +1,80 @@
+"""The limits of a container's cgroup: set once init has made its mounts and devices.
+
+Earlier they would hit init itself: the device filter its mounts of block
+devices, a small memory limit the interpreter that it still is.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from pyoci.cgroup import manager
+from pyoci.cgroup.devices import attach_device_filter, load_device_filter, replace_device_filter
+from pyoci.engine.naming import Naming
+from pyoci.plan import steps as s
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyoci.plan.step_types import LimitStep
+
+
+class Limits:
+    """The limits of one container, to be applied once."""
+
+    def __init__(
+        self, steps: tuple[LimitStep, ...], mount: str, cgroup: str, *, fresh: bool
+    ) -> None:
+        """Take the steps, the cgroup2 mount, the cgroup below it, and whether we made that."""
+        self.steps = steps
+        self.mount = mount
+        self.cgroup = cgroup
+        self.fresh = fresh
+        self.program_fd = -1
+
+    def prepare(self) -> None:
+        """Load the device filter, while init works: it takes the kernel longest."""
+        for step in self.steps:
+            if isinstance(step, s.AttachDeviceFilter):
+                with Naming(step):
+                    self.program_fd = load_device_filter(step.program)
+
+    def apply(self) -> None:
+        """Carry the steps out; a second time nothing is done."""
+        steps, self.steps = self.steps, ()
+        for step in steps:
+            with Naming(step):
+                self._apply(step)
+
+    def _apply(self, step: LimitStep) -> None:
+        match step:
+            case s.EnableControllers():
+                manager.enable_controllers(self.mount, self.cgroup, list(step.controllers))
+            case s.WriteCgroup():
+                self._write(step)
+            case s.AttachDeviceFilter():
+                self._attach()
+
+    def _write(self, step: s.WriteCgroup) -> None:
+        try:
+            manager.write_value(self.mount + self.cgroup, step.file, step.value)
+        except FileNotFoundError:
+            if step.instead is not None:
+                self._write(step.instead)
+            elif not step.optional:
+                raise
+
+    def _attach(self) -> None:
+        cgroup_fd = manager.open_cgroup(self.mount + self.cgroup)
+        try:
+            if self.fresh:
+                attach_device_filter(cgroup_fd, self.program_fd)
+            else:  # it was there before, perhaps with a filter of somebody else
+                replace_device_filter(cgroup_fd, self.program_fd)
+        finally:
+            posix.close(cgroup_fd)
+
+    def close(self) -> None:
+        """Let go of the device filter: the cgroup keeps what is attached."""
+        if self.program_fd >= 0:
+            posix.close(self.program_fd)
+            self.program_fd = -1
