@@ -28,9 +28,7 @@ class RecordType(type):
     _fields: tuple[str, ...]
     _defaults: dict[str, object]
 
-    def __new__(
-        cls, name: str, bases: tuple[type, ...], body: dict[str, Any]
-    ) -> RecordType:
+    def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> RecordType:
         """Make the class; fields of the bases come first."""
         own = tuple(body.get("__annotations__", ()))
         defaults: dict[str, object] = {}
