@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 RUN = ("run", "--bundle", "{bundle}", "{id}")
 CREATE = ("create", "--bundle", "{bundle}", "{id}")
 START = ("start", "{id}")
+EXEC = ("exec", "{id}", "/bin/true")
 STATE = ("state", "{id}")
 KILL = ("kill", "{id}", "KILL")
 DELETE = ("delete", "{id}")
@@ -44,6 +45,7 @@ OPERATIONS = {
         Operation("create", "true", (), CREATE, ends=False, removes=False),
         Operation("start", "true", (CREATE,), START, ends=True, removes=False),
         Operation("state", "wait", (CREATE, START), STATE, ends=False, removes=False),
+        Operation("exec", "wait", (CREATE, START), EXEC, ends=False, removes=False),
         Operation("kill", "wait", (CREATE, START), KILL, ends=True, removes=False),
         Operation("delete", "true", (CREATE, START), DELETE, ends=True, removes=True),
         Operation("delete-force", "wait", (CREATE, START), REMOVE, ends=True, removes=True),

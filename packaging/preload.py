@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Linked: TypeAlias = "list[tuple[str, str, str]]"
     Module: TypeAlias = "tuple[str, str, bool, Linked, CodeType]"
 
-COMMANDS = ("create", "run", "start", "state", "kill", "delete", "list", "ps")
+COMMANDS = ("create", "run", "start", "state", "kill", "delete", "list", "ps", "exec")
 PACKAGE = "pyoci"
 
 # Below the size from which malloc maps memory of its own for a buffer (128 KiB), which costs a

@@ -15,7 +15,7 @@ import posix
 import sys
 
 # Those whose modules packaging/preload.py puts into one file each.
-COMMANDS = ("create", "run", "start", "state", "kill", "delete", "list", "ps")
+COMMANDS = ("create", "run", "start", "state", "kill", "delete", "list", "ps", "exec")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

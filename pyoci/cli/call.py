@@ -9,6 +9,8 @@ from pyoci.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pyoci.cli.options import Value
     from pyoci.cli.output import Log
 
@@ -35,6 +37,11 @@ class Call(Record):
         value = self.options[option]
         return value if isinstance(value, int) else 0
 
+    def words(self, option: str) -> tuple[str, ...]:
+        """The values of an option that may be given several times."""
+        value = self.options[option]
+        return value if isinstance(value, tuple) else ()
+
     def flag(self, option: str) -> bool:
         """Whether the flag is set; a flag that the command does not have is not."""
         return self.options.get(option) is True
@@ -45,8 +52,12 @@ class Call(Record):
 
 
 class Answer(Record):
-    """What a command says: text for stdout, lines for stderr, and the exit status."""
+    """What a command says: text for stdout, lines for stderr, and the exit status.
+
+    `more` is text that comes with time, each part to be printed at once.
+    """
 
     text: str = ""
+    more: Iterable[str] = ()
     problems: tuple[str, ...] = ()
     exit_code: int = 0

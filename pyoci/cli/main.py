@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 # These touch no state: no root is made for them.
-_WITHOUT_STATE = ("version", "spec", "plan")
+_WITHOUT_STATE = ("version", "features", "spec", "plan")
 
 
 def main() -> NoReturn:
@@ -49,6 +49,7 @@ class Session:
         """Nothing is known yet: failures go to stderr."""
         self.log = output.Log()
         self.subject = ""
+        self.failure_status = 1
 
     def run(self, words: Sequence[str]) -> int:
         """Carry out the command line; returns the exit status, all failures reported."""
@@ -82,6 +83,7 @@ class Session:
     def _perform(self, invocation: Invocation) -> Answer:
         name = invocation.command
         self.subject = name
+        self.failure_status = options.FAILURE_STATUS.get(name, 1)
         if options.takes_container(name):
             self.subject += f" {invocation.arguments[0]}"
             _check_id(invocation.arguments[0])
@@ -107,11 +109,9 @@ class Session:
         for problem in answer.problems:
             self.log("warning", problem)
             output.write_all(output.STDERR, output.one_line(problem) + "\n")
-        try:
-            output.write_all(output.STDOUT, answer.text)
-        except OSError as error:
-            message = f"cannot write to standard output: {describe_oserror(error)}"
-            raise PyociError(message) from error
+        _print(answer.text)
+        for text in answer.more:
+            _print(text)
         return answer.exit_code
 
     def _report(self, error: BaseException) -> int:
@@ -124,7 +124,16 @@ class Session:
             log.write("error", message, output.find_origin(error))
         if log.has_file or not log.is_json:
             _print_lines(message, failure.hint, *getattr(error, "__notes__", ()))
-        return failure.exit_code
+        return failure.exit_code if isinstance(failure, UsageError) else self.failure_status
+
+
+def _print(text: str) -> None:
+    """The text on stdout; PyociError if nobody takes it."""
+    try:
+        output.write_all(output.STDOUT, text)
+    except OSError as error:
+        message = f"cannot write to standard output: {describe_oserror(error)}"
+        raise PyociError(message) from error
 
 
 def _load(name: str) -> Callable[[Call], Answer]:

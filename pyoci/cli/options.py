@@ -82,6 +82,52 @@ _CREATE_OPTIONS = (
     ("pidfd-socket", "", STRING, "", "SOCKET", "send a pidfd of the init to this socket"),
 )  # fmt: skip
 
+_UPDATE_OPTIONS = (
+    ("resources", "r", STRING, "", "FILE",
+     "read a linux.resources object from this file (-: stdin); other options do not count then"),
+    ("blkio-weight", "", STRING, "", "N", "share of block devices, 10 to 1000"),
+    ("cpu-period", "", STRING, "", "US", "microseconds of the period that the quota is a part of"),
+    ("cpu-quota", "", STRING, "", "US", "microseconds of CPU time in each period"),
+    ("cpu-burst", "", STRING, "", "US", "microseconds that may be saved up beyond the quota"),
+    ("cpu-share", "", STRING, "", "N", "share of CPU time, 2 to 262144 (default: 1024)"),
+    ("cpu-idle", "", STRING, "", "0|1", "1: run only when nothing else wants to"),
+    ("cpuset-cpus", "", STRING, "", "LIST", "CPUs to run on, like 0-3,7"),
+    ("cpuset-mems", "", STRING, "", "LIST", "memory nodes to use, like 0-1"),
+    ("memory", "", STRING, "", "SIZE", "limit of memory"),
+    ("memory-reservation", "", STRING, "", "SIZE", "memory that is not taken back under pressure"),
+    ("memory-swap", "", STRING, "", "SIZE", "limit of memory and swap together"),
+    ("pids-limit", "", STRING, "", "N", "number of tasks; -1 is no limit"),
+    # Without a meaning on cgroup v2.
+    ("cpu-rt-period", "", STRING, "", "US", ""),
+    ("cpu-rt-runtime", "", STRING, "", "US", ""),
+    ("kernel-memory", "", STRING, "", "SIZE", ""),
+    ("kernel-memory-tcp", "", STRING, "", "SIZE", ""),
+    # For Intel's Resource Director Technology.
+    ("l3-cache-schema", "", STRING, "", "SCHEMA", ""),
+    ("mem-bw-schema", "", STRING, "", "SCHEMA", ""),
+)  # fmt: skip
+
+_EXEC_OPTIONS = (
+    ("process", "p", STRING, "", "FILE", "take the process from this file, a JSON object"),
+    ("cwd", "", STRING, "", "DIR", "working directory, in the container"),
+    ("env", "e", REPEATED, (), "NAME=VALUE", "set a variable"),
+    ("user", "u", STRING, "", "USER[:GROUP]", "be this user: ids, or names that the container has"),
+    ("additional-gids", "g", REPEATED, (), "GID", "be in this group too"),
+    ("cap", "c", REPEATED, (), "CAP", "have this capability too"),
+    ("no-new-privs", "", FLAG, False, "", "gain no privileges by execve(2)"),
+    ("cgroup", "", STRING, "", "PATH", "run in this cgroup below the container's"),
+    ("ignore-paused", "", FLAG, False, "", "go on if the container is paused"),
+    ("detach", "d", FLAG, False, "", "do not wait for the end"),
+    ("pid-file", "", STRING, "", "FILE", "write the process id here"),
+    ("pidfd-socket", "", STRING, "", "SOCKET", "send a pidfd of the process to this socket"),
+    ("preserve-fds", "", INT, 0, "N", "pass N more file descriptors, from 3 on (after LISTEN_FDS)"),
+    # Refused by the engine, which says so.
+    ("tty", "t", FLAG, False, "", ""),
+    ("console-socket", "", STRING, "", "SOCKET", ""),
+    ("apparmor", "", STRING, "", "PROFILE", ""),
+    ("process-label", "", STRING, "", "LABEL", ""),
+)  # fmt: skip
+
 _ID = ("container-id", ONE)
 
 # One row a command: summary, arguments, in order?, description, options. In order: the first
@@ -105,6 +151,28 @@ COMMANDS: dict[str, CommandRow] = {
              "kill the container first if it runs; none of this name is no error"),
         ),
     ),
+    "events": (
+        "print what a container uses, and when memory ran out", (_ID,), False,
+        "One JSON object a line, until the container stops: its statistics at each interval, and a"
+        " word whenever the kernel killed a process of it for want of memory.",
+        (
+            ("interval", "", STRING, "5s", "DURATION", "time between statistics: 500ms, 5s, 1m30s"),
+            ("stats", "", FLAG, False, "", "print the statistics once, and end"),
+        ),
+    ),
+    "exec": (
+        "run one more process in a container", (_ID, ("command", MANY)), True,
+        "The process is the container's own but for its arguments, or that of a file; options"
+        " change it. Exits with its status, 128 + n if signal n ended it, or 255 if it could not"
+        " be run.",
+        _EXEC_OPTIONS,
+    ),
+    "features": (
+        "print what this runtime can do", (), False,
+        "The answer is the Features structure of the runtime specification, as JSON; it does not"
+        " depend on the machine.",
+        (),
+    ),
     "kill": (
         "send a signal to a container's init", (_ID, ("signal", OPTIONAL)), True,
         "The signal is a name, with or without SIG, or a number (default: SIGTERM).",
@@ -118,6 +186,11 @@ COMMANDS: dict[str, CommandRow] = {
             ("quiet", "q", FLAG, False, "", "print the ids only"),
         ),
     ),
+    "pause": (
+        "stop all processes of a container where they are", (_ID,), False,
+        "Returns once they stand still; `resume` lets them go on.",
+        (),
+    ),
     "plan": (
         "show what create would do", (_ID,), False,
         "Reads the bundle and the machine and prints every step with the configuration's key that"
@@ -129,6 +202,11 @@ COMMANDS: dict[str, CommandRow] = {
         "The table is that of ps(1), run with the given options (default: -ef), without the lines"
         " of other processes; json is an array of process ids.",
         (("format", "f", CHOICE, "table", "table|json", "how the list looks"),),
+    ),
+    "resume": (
+        "let the processes of a paused container go on", (_ID,), False,
+        "The counterpart of `pause`.",
+        (),
     ),
     "run": (
         "create a container, start it, and wait for its end", (_ID,), False,
@@ -160,7 +238,15 @@ COMMANDS: dict[str, CommandRow] = {
         " time of creation.",
         (),
     ),
+    "update": (
+        "change the limits of a container", (_ID,), False,
+        "What is not given stays as it was. Sizes are bytes, or end in k, M or G; -1 is no limit.",
+        _UPDATE_OPTIONS,
+    ),
 }  # fmt: skip
+
+# The status of a failure of ours where that is not 1: there it could be the program's.
+FAILURE_STATUS = {"exec": 255}
 
 
 def make_option(row: OptionRow) -> Option:

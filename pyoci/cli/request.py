@@ -22,7 +22,8 @@ def create_request(call: Call) -> CreateRequest:
         raise UsageError("--preserve-fds must not be negative")
     pid_file, console_socket, pidfd_socket = [_absolute_option(call, name) for name in _ABSOLUTE]
     return CreateRequest(
-        command="run" if call.command == "run" else "create",
+        # A plan is shown for a terminal, too: as that of a run, which needs no socket for it.
+        command="create" if call.command == "create" else "run",
         container_id=call.container_id(),
         bundle=absolute_path(call.text("bundle")),
         root=call.root,

@@ -14,8 +14,8 @@ from pyoci.host.facts import read_facts
 from pyoci.host.files import read_config
 from pyoci.jsonio import dumps
 from pyoci.linux.pidfd import read_process
-from pyoci.plan.build import build_plan
 from pyoci.paths import absolute
+from pyoci.plan.build import build_plan
 from pyoci.record import replace
 from pyoci.spec.parse import parse_config
 from pyoci.spec.rules import check_spec
@@ -103,10 +103,16 @@ def _check_free(request: CreateRequest) -> None:
 
 def _carry_out(request: CreateRequest, main: MainProcess, *, wait_on_fifo: bool) -> None:
     main.make_init(wait_on_fifo=wait_on_fifo)
-    main.state = replace(main.state, being_created=False)
-    store.write_state(main.dir_fd, main.state)
     if request.pid_file:
         write_pid_file(request.pid_file, main.pid)
+    if wait_on_fifo:
+        write_created(main)
+
+
+def write_created(main: MainProcess) -> None:
+    """Have the state say that create is done."""
+    main.state = replace(main.state, being_created=False)
+    store.write_state(main.dir_fd, main.state)
 
 
 def _make_directory(request: CreateRequest, undo: Undo) -> int:

@@ -18,6 +18,7 @@ from pyoci.engine.sync import Failure
 from pyoci.errors import PyociError, StepError, describe_oserror
 from pyoci.linux import prctl
 from pyoci.linux.clone import LAST_FD, close_range
+from pyoci.linux.sockets import import_socket
 from pyoci.plan.steps import (
     ChangeDirectory,
     LoadSeccomp,
@@ -25,6 +26,7 @@ from pyoci.plan.steps import (
     PivotRoot,
     RunHooks,
     SchedulingStep,
+    SetUpTerminal,
 )
 
 TYPE_CHECKING = False
@@ -38,13 +40,22 @@ _SIGKILL = 9
 
 
 class Inheritance:
-    """What init gets from main: descriptors. fifo_fd is -1 where main itself will say `start`."""
+    """What init gets from main: descriptors.
+
+    fifo_fd is -1 where main itself will say `start`, console_fd where there is no terminal.
+    """
 
     def __init__(
-        self, sync_fd: int, fifo_fd: int, result_fd: int, namespace_fds: dict[str, int]
+        self,
+        sync_fd: int,
+        fifo_fd: int,
+        result_fd: int,
+        console_fd: int,
+        namespace_fds: dict[str, int],
     ) -> None:
         """Take them."""
         self.sync_fd = sync_fd
+        self.console_fd = console_fd
         self.fifo_fd = fifo_fd
         self.result_fd = result_fd
         self.namespace_fds = namespace_fds
@@ -67,6 +78,10 @@ def import_for_init(plan: CreatePlan) -> None:
         import pyoci.linux.seccomp
     if any(isinstance(step, SchedulingStep) for step in steps):
         import pyoci.engine.scheduling
+    if any(isinstance(step, SetUpTerminal) for step in steps):
+        import pyoci.engine.console
+
+        import_socket()
     if any(isinstance(step, MountFilesystem) and step.copy_up for step in steps):
         import pyoci.engine.copyup
     if any(isinstance(step, PivotRoot) and step.how == "move" for step in steps):
@@ -89,6 +104,7 @@ def run_init(plan: CreatePlan, given: Inheritance) -> NoReturn:
         seal()
         prctl.set_parent_death_signal(_SIGKILL)
         prctl.set_dumpable(dumpable=False)
+        posix.setsid()  # no terminal of the caller is ours, nor its job control
         posix.umask(0)
         _run(plan, given, report)
     except BaseException as error:  # nothing may reach the interpreter
@@ -133,6 +149,7 @@ def failure_of(error: BaseException, step: int) -> Failure:
 
 def _run(plan: CreatePlan, given: Inheritance, report: _Report) -> None:
     context = InitContext(plan, given.sync_fd, given.namespace_fds)
+    context.console_fd = given.console_fd
     for number, step in enumerate(plan.init):
         report.step = number
         if isinstance(step, ChangeDirectory):
@@ -195,9 +212,7 @@ def _await_start(given: Inheritance, report: _Report) -> None:
     posix.read(given.fifo_fd, 1)
 
 
-def _start(
-    plan: CreatePlan, context: InitContext, execution: Execution, report: _Report
-) -> None:
+def _start(plan: CreatePlan, context: InitContext, execution: Execution, report: _Report) -> None:
     """The hooks, then what is left: after the filter nothing but execve may be called."""
     report.step = sync.START_HOOK
     for step in plan.start:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 
 from pyoci.engine import sync
-from pyoci.engine.create import Creation, prepare
+from pyoci.engine.create import Creation, prepare, write_created
 from pyoci.engine.foreground import await_exit
 from pyoci.engine.remove import destroy
 from pyoci.errors import PyociError
@@ -34,10 +34,13 @@ def run(request: CreateRequest, log: Log) -> int:
         signals.block_signals()
     creation = prepare(request, log, wait_on_fifo=False)
     try:
-        _start(creation, log)
-        if not foreground:
-            return 0
-        status = await_exit(creation.main.pidfd)
+        if creation.main.terminal_fd >= 0:
+            status = _run_on_terminal(creation, log)
+        else:
+            _start(creation, log)
+            if not foreground:
+                return 0
+            status = await_exit(creation.main.pidfd)
     except BaseException:
         _destroy(creation, log)
         raise
@@ -46,9 +49,21 @@ def run(request: CreateRequest, log: Log) -> int:
     return status
 
 
+def _run_on_terminal(creation: Creation, log: Log) -> int:
+    """Our own terminal is the container's meanwhile, and then again what it was."""
+    from pyoci.engine.relay import Relay
+    from pyoci.linux.sockets import receive_fd
+
+    main = creation.main
+    with Relay(receive_fd(main.terminal_fd)) as relay:
+        _start(creation, log)
+        return relay.await_exit(main.pidfd)
+
+
 def _start(creation: Creation, log: Log) -> None:
     main = creation.main
     sync.send(main.sync_fd, sync.START)
+    write_created(main)  # while init goes on
     kind, failure = sync.receive(main.sync_fd)
     if kind != sync.END or failure is not None:
         from pyoci.engine.failures import init_error

@@ -59,6 +59,8 @@ def _tell_init(container: Container, state: ContainerState) -> None:
         posix.unlink(store.FIFO, dir_fd=container.dir_fd)
         container.unlock()  # hooks may run for long, and may look at the container
         _await_exec(fifo_fd, pidfd)
+    except BrokenPipeError:  # init, the only reader, has just ended
+        raise StateError("cannot start a container that has stopped") from None
     finally:
         posix.close(fifo_fd)
         posix.close(pidfd)

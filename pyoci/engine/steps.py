@@ -33,6 +33,8 @@ _IGNORED_CHOWN = (1, 22, 30)  # EPERM, EINVAL, EROFS: a stream that cannot chang
 class InitContext:
     """What init carries from step to step."""
 
+    console_fd = -1  # where the terminal's master goes, if there is one
+
     def __init__(self, plan: CreatePlan, sync_fd: int, namespace_fds: dict[str, int]) -> None:
         """Take the plan, the socket to main and the opened namespaces."""
         self.plan = plan
@@ -126,6 +128,10 @@ def apply_namespace_step(step: NamespaceInitStep, context: InitContext) -> None:
             join_keyring(step.name)
         case s.SetLoopbackUp():
             net.set_loopback_up()
+        case s.SetUpTerminal():
+            from pyoci.engine.console import set_up_terminal
+
+            set_up_terminal(step, context.rootfs, context.console_fd)
         case s.AwaitHost():
             await_host(context.sync_fd)
         case s.RunHooks():

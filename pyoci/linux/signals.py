@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import posix
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
 else:
     import _signal
 
-SIGKILL, SIGCHLD, SIGSTOP, SIGURG = 9, 17, 19, 23
+SIGKILL, SIGCHLD, SIGSTOP, SIGURG, SIGWINCH = 9, 17, 19, 23, 28
+_INFO_BYTES = 128  # signalfd(2), struct signalfd_siginfo
+_ALL_BYTES = 128  # of a sigset_t, in every C library
 
 
 def reset_signals() -> None:
@@ -32,3 +37,16 @@ def block_signals() -> set[int]:
 def wait_signal() -> int:
     """The number of the next signal that arrives (sigwaitinfo(2)); they must be blocked."""
     return _signal.sigwaitinfo(_signal.valid_signals()).si_signo
+
+
+def open_signals() -> int:
+    """A close-on-exec descriptor that gives the signals that arrive (signalfd(2)), to be polled."""
+    from pyoci.linux.libc import call, function
+
+    flags = posix.O_CLOEXEC | posix.O_NONBLOCK
+    return call(function("signalfd", 3), -1, b"\xff" * _ALL_BYTES, flags)
+
+
+def read_signal(fd: int) -> int:
+    """The number of the next signal of such a descriptor; they must be blocked."""
+    return int.from_bytes(posix.read(fd, _INFO_BYTES)[:4], sys.byteorder)

@@ -45,11 +45,7 @@ class EnableControllers(Step):
 
 
 class WriteCgroup(Step):
-    """Write one value to one file of the container's cgroup.
-
-    Where the kernel has no such file, `instead` is done, or nothing if the
-    file is `optional`.
-    """
+    """Write a value to a file of the cgroup; without the file `instead`, nothing if `optional`."""
 
     file: str
     value: str
@@ -81,9 +77,6 @@ class CloneInit(Step):
     """Make init with new namespaces of these kinds, in the container's cgroup."""
 
     kinds: tuple[str, ...]
-
-
-# --- main, while init exists
 
 
 class WriteIdMaps(Step):
@@ -186,10 +179,7 @@ class SetPropagation(RootfsStep):
 
 
 class BindRootfs(RootfsStep):
-    """Make the rootfs a mount of its own (unless not `bind`); all container paths start there.
-
-    `shared` says that the mounts of the namespace still propagate to the host.
-    """
+    """Make the rootfs a mount (unless not `bind`); if `shared` its place propagates to the host."""
 
     path: str
     bind: bool = True
@@ -237,10 +227,7 @@ class MakeDirectory(RootfsStep):
 
 
 class MakeDevice(RootfsStep):
-    """Make a device node (`type` is c, b or p) below the mount at `base`.
-
-    In a user namespace mknod(2) is forbidden: the host's node is bound instead.
-    """
+    """Make a node (`type` c, b or p) below the mount at `base`, or `bind` the host's there."""
 
     base: str
     path: str
@@ -263,10 +250,7 @@ class MakeSymlink(RootfsStep):
 
 
 class SetUpTerminal(Step):
-    """Make a pty in the container's devpts, send its master away, and run on its other end.
-
-    /dev/console is made below the mount at `base`, unless that is empty; a size of 0 is none.
-    """
+    """Run on a new pty; /dev/console is made in the mount at `base`, if any; a size 0 is none."""
 
     base: str
     rows: int
@@ -355,10 +339,7 @@ class SetNoNewPrivileges(ProcessStep):
 
 
 class SchedulingStep(ProcessStep):
-    """The base of what few configs ask for: scheduler, I/O priority, personality, memory policy.
-
-    The kinds are in scheduling.py.
-    """
+    """The base of what few configs ask for; the kinds are in scheduling.py."""
 
 
 class DropBounding(ProcessStep):

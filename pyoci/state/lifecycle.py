@@ -20,6 +20,8 @@ ALLOWED = {
     "resume": (PAUSED,),
     "update": (CREATED, RUNNING, PAUSED),
     "events": (CREATED, RUNNING, PAUSED),
+    "exec": (CREATED, RUNNING),
+    "exec --ignore-paused": (CREATED, RUNNING, PAUSED),
     "ps": (CREATED, RUNNING, PAUSED, STOPPED),
     "state": STATUSES,
 }
@@ -37,16 +39,22 @@ def check_operation(operation: str, status: str, container_id: str) -> None:
         raise StateError("container not running")
     if operation == "resume":
         raise StateError("container not paused")
+    if operation.startswith("exec") and status in _REFUSED_EXEC:
+        raise StateError(_REFUSED_EXEC[status])
     if operation == "events" and status == STOPPED:
         raise StateError(f"container with id {container_id} is not running")
     if operation == "delete":
         message = f"cannot delete container {container_id} that is not stopped: {status}"
         raise StateError(message, "use delete --force to kill and delete it")
-    message = f"cannot {operation} a container in the {status} state"
+    message = f"cannot {operation.partition(' ')[0]} a container in the {status} state"
     raise StateError(message)
 
 
 _NEED_A_PROCESS = ("kill", "pause", "update")
+_REFUSED_EXEC = {
+    STOPPED: "cannot exec in a stopped container",
+    PAUSED: "cannot exec in a paused container (use --ignore-paused to override)",
+}
 _REFUSED_START = {
     STOPPED: "cannot start a container that has stopped",
     RUNNING: "cannot start an already running container",

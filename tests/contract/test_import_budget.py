@@ -50,14 +50,22 @@ exec(code, {"__name__": "__main__"})
 report(0)
 """
 
-# Containers are at hand for these two as for the operations that are timed.
-LISTINGS = {
-    "list": Operation("list", "wait", (CREATE, START), ("list",), ends=False, removes=False),
-    "ps": Operation(
-        "ps", "wait", (CREATE, START), ("ps", "--format", "json", "{id}"), ends=False, removes=False
-    ),
+# Containers are at hand for these as for the operations that are timed: what comes before them,
+# and their words.
+PAUSE = ("pause", "{id}")
+NOT_TIMED = {
+    "list": ((CREATE, START), ("list",)),
+    "ps": ((CREATE, START), ("ps", "--format", "json", "{id}")),
+    "pause": ((CREATE, START), PAUSE),
+    "resume": ((CREATE, START, PAUSE), ("resume", "{id}")),
+    # The one limit that no kernel refuses, since none of cgroup v2 has it.
+    "update": ((CREATE, START), ("update", "--cpu-rt-period", "5", "{id}")),
+    "events": ((CREATE, START), ("events", "--stats", "{id}")),
 }
-LIFE = OPERATIONS | LISTINGS
+LIFE = OPERATIONS | {
+    name: Operation(name, "wait", set_up, words, ends=False, removes=False)
+    for name, (set_up, words) in NOT_TIMED.items()
+}
 
 # Without a container, and without root.
 PLAIN = {

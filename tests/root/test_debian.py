@@ -7,10 +7,11 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.containers import MakeBundle, MakeContainer
+from tests.support.containers import Container, MakeBundle, MakeContainer
 
 pytestmark = pytest.mark.slow
 
@@ -34,11 +35,11 @@ def debian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def inside(debian: Path, bundle: MakeBundle, container: MakeContainer) -> MakeContainer:
     """Makes containers of it: inside("bash", "-c", "...")."""
 
-    def make(*args: str, **overrides: object) -> object:
+    def make(*args: str, **overrides: Any) -> Container:  # noqa: ANN401
         made = bundle(*args, root={"path": str(debian), "readonly": False}, **overrides)
         return container(bundle=made)
 
-    return make  # type: ignore[return-value]
+    return make
 
 
 def test_bash_sees_debian(inside: MakeContainer) -> None:

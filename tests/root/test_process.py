@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -376,3 +377,30 @@ def test_without_a_profile_there_is_no_filter(container: MakeContainer) -> None:
         status(container)["Seccomp"]
         == Path("/proc/self/status").read_text().partition("Seccomp:\t")[2].split()[0]
     )
+
+
+# --- no process
+
+
+def test_without_a_process_start_fails_softly(pyoci: Path, container: MakeContainer) -> None:
+    c = container(process=None)
+    c.create().ok()
+    pid = c.pid
+    assert c.status == "created"
+    words = ["--log", str(c.log_path), "--log-format", "json", "start", c.id]
+    c.call(*words).ok()
+    (line,) = c.log_path.read_text().splitlines()
+    assert json.loads(line)["level"] == "error"
+    assert "process" in json.loads(line)["msg"]
+    wait_exit(pid)
+    assert c.status == "stopped"
+    c.delete().ok()
+    c.assert_gone()
+
+
+def test_init_leads_a_session_of_its_own(container: MakeContainer) -> None:
+    """A ^C at the caller's terminal reaches the runtime alone, which forwards it."""
+    c = container("sh", "-c", "cat /proc/1/stat")
+    fields = c.run().ok().stdout.rpartition(")")[2].split()
+    process_group, session = fields[2], fields[3]
+    assert (process_group, session) == ("1", "1")

@@ -92,6 +92,14 @@ def test_a_store_that_fails_takes_the_limits_back_and_says_so(tmp_path: Path) ->
     ]
 
 
+def test_an_empty_cpuset_comes_back_as_the_list_it_meant(tmp_path: Path) -> None:
+    make(tmp_path, cpuset_cpus="\n", cpuset_cpus_effective="0-1\n")
+    writes = (write("cpuset.cpus", "1"), write("no.such", "1"))
+    with pytest.raises(StepError):
+        Changes(str(tmp_path)).apply(writes, lambda: None)
+    assert (tmp_path / "cpuset.cpus").read_text() == "0-1"
+
+
 def test_what_cannot_be_rolled_back_is_named(tmp_path: Path) -> None:
     make(tmp_path, memory_reclaim="a\nb\n")
     writes = (write("memory.reclaim", "1"), write("no.such", "1"))

@@ -91,6 +91,10 @@ def test_a_cgroup_without_controllers(tmp_path: Path) -> None:
     }
 
 
+def test_a_cgroup_that_is_gone(tmp_path: Path) -> None:
+    assert read_stats(f"{tmp_path}/gone") == read_stats(str(tmp_path))
+
+
 def test_swap_is_limited_where_both_are() -> None:
     memory = {"limit": 10, "usage": 1, "max": 2, "failcnt": 3}
     swap = {"limit": 5, "usage": 4, "max": 6, "failcnt": 7}

@@ -49,6 +49,9 @@ def test_containerd_create() -> None:
         "state c",
         "list --format=json",
         "list -q",
+        "exec --process /p --detach --pid-file /f c",
+        "exec -p=/p -d --preserve-fds 2 c",
+        "exec c ls -l --color",
         "ps --format json c",
         "ps --format table c -o pid,user --forest",
         "spec --rootless",
@@ -148,3 +151,13 @@ def test_bytes_that_are_no_text_pass_through() -> None:
 )
 def test_anything_else_is_not_well_formed(line: str) -> None:
     assert argv.parse(line.split()) is None
+
+
+def test_exec_of_a_shell() -> None:
+    made = parse("exec -e A=1 --env B=2 -u user:wheel -g 5 -g 6 --cap CAP_KILL c ls -l -e x --")
+    assert made.arguments == ("c", "ls", "-l", "-e", "x", "--")
+    assert made.options["env"] == ("A=1", "B=2")
+    assert made.options["user"] == "user:wheel"
+    assert made.options["additional-gids"] == ("5", "6")
+    assert made.options["cap"] == ("CAP_KILL",)
+    assert made.options["process"] == ""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pyoci.engine.failures import hint_for, init_error, main_error, start_error
 from pyoci.engine.init import failure_of
-from pyoci.engine.sync import Failure, encode_failure
+from pyoci.engine.sync import Failure, decode_failure, encode_failure
 from pyoci.errors import ConfigError, StepError
 from pyoci.plan import steps as s
 from tests.support.planning import make_config, plan_config
@@ -60,10 +60,10 @@ def test_a_step_of_main() -> None:
 
 def test_a_failed_start() -> None:
     failure = Failure(step=-1, errno=8, detail='exec: "/x": ENOEXEC', path="/x", hint="h")
-    error = start_error(encode_failure(failure))
+    error = start_error(decode_failure(encode_failure(failure)))
     assert (error.message, error.errno, error.path) == ('init: exec: "/x": ENOEXEC', 8, "/x")
-    assert start_error(b"").message == "init: unreadable message from init: b''"
-    assert start_error(encode_failure(Failure(step=-1, errno=2))).message == (
+    assert start_error(decode_failure(b"")).message == "init: unreadable message from init: b''"
+    assert start_error(Failure(step=-1, errno=2)).message == (
         "init: ENOENT (no such file or directory)"
     )
 

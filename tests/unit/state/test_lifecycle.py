@@ -59,8 +59,23 @@ def test_what_the_specification_demands() -> None:
         ("start", RUNNING, "cannot start an already running container"),
         ("start", PAUSED, "cannot start a container in the paused state"),
         ("start", CREATING, "cannot start a container in the creating state"),
+        ("exec", STOPPED, "cannot exec in a stopped container"),
+        ("exec --ignore-paused", STOPPED, "cannot exec in a stopped container"),
+        (
+            "exec",
+            PAUSED,
+            "cannot exec in a paused container (use --ignore-paused to override)",
+        ),
+        ("exec --ignore-paused", CREATING, "cannot exec a container in the creating state"),
         ("delete", RUNNING, "cannot delete container web that is not stopped: running"),
         ("ps", CREATING, "cannot ps a container in the creating state"),
+        ("pause", STOPPED, "container not running"),
+        ("pause", PAUSED, "cannot pause a container in the paused state"),
+        ("resume", RUNNING, "container not paused"),
+        ("resume", STOPPED, "container not paused"),
+        ("update", STOPPED, "container not running"),
+        ("update", CREATING, "cannot update a container in the creating state"),
+        ("events", STOPPED, "container with id web is not running"),
     ],
 )
 def test_words(operation: str, status: str, words: str) -> None:

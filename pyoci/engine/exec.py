@@ -1,0 +1,317 @@
+"""exec: one more process in a container that exists.
+
+main pins the container's init by pidfd, makes one process in its cgroup and pid namespace, and
+waits until it has become the program. How it gets there is ``exec_init.py``'s part.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import posix
+
+from pyoci.cgroup import manager
+from pyoci.engine import sync
+from pyoci.engine.containers import Container
+from pyoci.engine.exec_init import import_for_exec, run_exec
+from pyoci.engine.handover import check_preserved, write_pid_file
+from pyoci.errors import (
+    ConfigError,
+    PyociError,
+    StateError,
+    StepError,
+    describe_errno,
+    describe_oserror,
+)
+from pyoci.linux import namespaces, prctl, signals
+from pyoci.linux.clone import clone3
+from pyoci.linux.consts import CLONE_NEWPID, O_PATH
+from pyoci.linux.pidfd import is_running, open_process, pidfd_send_signal, reap
+from pyoci.linux.sockets import seqpacket_pair
+from pyoci.plan.exec import EnterRoot, check_request, describe_step, plan_exec, plan_request
+from pyoci.record import replace
+from pyoci.spec.model import Process
+from pyoci.spec.parse import parse_config, parse_process
+from pyoci.spec.users import parse_user, resolve_user
+from pyoci.state import store
+from pyoci.state.lifecycle import check_operation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyoci.plan.exec import ExecPlan, ExecRequest
+    from pyoci.spec.model import Spec
+    from pyoci.spec.users import Identity
+
+    Log = Callable[[str, str], None]
+
+_SIGKILL = 9
+_SOCKET_PATIENCE_S = 10.0
+
+
+def exec_process(request: ExecRequest, log: Log) -> int:
+    """Run the process; its exit status, 128 + signal if one ended it, or 0 if detached.
+
+    In the foreground signals that we get go to it; detached, it runs when this returns. StateError
+    if the container's status does not allow it, else as for create.
+    """
+    check_request(request)
+    check_preserved(request.listen_fds + request.preserve_fds)
+    # What we fork is a copy of us, in sight of whoever is in the container.
+    prctl.set_dumpable(dumpable=False)
+    with Container(request.root, request.container_id) as container:
+        container.lock()
+        state = container.read_state()
+        _check_status(request, container.read_status(state))
+        running = Joining(request, state)
+        try:
+            running.make_plan(_read_spec(container), log)
+            running.clone()
+            container.unlock()  # a frozen container would keep it until it goes on
+        finally:
+            running.close()
+    running.await_execve()
+    if request.detach:
+        return 0
+    from pyoci.engine.foreground import await_exit
+
+    return await_exit(running.pidfd)
+
+
+def _check_status(request: ExecRequest, status: str) -> None:
+    operation = "exec --ignore-paused" if request.ignore_paused else "exec"
+    check_operation(operation, status, request.container_id)
+
+
+def _read_spec(container: Container) -> Spec:
+    """What the container was made of: its saved config, whatever the bundle's says by now."""
+    config = store.read_config(container.dir_fd, container.container_id)
+    try:
+        return parse_config(config)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = f"config.json: {type(error).__name__}: {error}"
+        raise store.damaged(container.container_id, reason) from None
+
+
+class Joining:
+    """One exec in progress."""
+
+    plan: ExecPlan
+
+    def __init__(self, request: ExecRequest, state: store.ContainerState) -> None:
+        """Pin the container's init."""
+        self.request = request
+        self.state = state
+        self.pid, self.pidfd, self.sync_fd = 0, -1, -1
+        self.root_fd = -1
+        self.init_pidfd = _open_init(state)
+
+    def close(self) -> None:
+        """Close what belongs to the container; the process has its own copies."""
+        for fd in (self.init_pidfd, self.root_fd):
+            if fd >= 0:
+                posix.close(fd)
+        self.init_pidfd = self.root_fd = -1
+
+    # --- the plan
+
+    def make_plan(self, spec: Spec, log: Log) -> None:
+        """Decide on everything; ConfigError, UsageError, UnsupportedError, PyociError."""
+        request = self.request
+        base = replace(spec.process or Process(), args=(), terminal=False, console_size=None)
+        if request.process_file:
+            base = read_process_file(request.process_file)
+        process = plan_request(base, request, self._find_identity())
+        self.plan = plan_exec(process, spec.linux, request, posix.uname().machine)
+        for warning in self.plan.warnings:
+            log("warning", warning)
+
+    def _find_identity(self) -> Identity | None:
+        if not self.request.user:
+            return None
+        word = parse_user(self.request.user)
+        passwd = self._read_account_file("/etc/passwd") if word.needs_passwd else ""
+        group = self._read_account_file("/etc/group") if word.needs_group else ""
+        return resolve_user(word, passwd, group)
+
+    def _read_account_file(self, path: str) -> str:
+        from pyoci.host.accounts import read_account_file
+
+        return read_account_file(self._open_root(), path)
+
+    def _open_root(self) -> int:
+        """init's root directory; StateError if that is gone."""
+        if self.root_fd < 0:
+            flags = O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC
+            try:
+                self.root_fd = posix.open(f"/proc/{self.state.pid}/root", flags)
+            except (FileNotFoundError, ProcessLookupError):
+                raise _stopped() from None
+            if not is_running(self.state.pid, self.state.start_time):  # it is another one's
+                raise _stopped()
+        return self.root_fd
+
+    # --- the process
+
+    def clone(self) -> None:
+        """Make the process; it goes its way, into the container."""
+        if any(isinstance(step, EnterRoot) for step in self.plan.init):
+            self._open_root()
+        import_for_exec(self.plan)
+        cgroup_fd = self._open_cgroup()
+        self.sync_fd, process_fd = seqpacket_pair()
+        gc.disable()  # a collection in the child would copy every page it touches
+        if not self.request.detach:
+            # From before it exists: none can be lost, each is waited for in the end.
+            signals.block_signals()
+        try:
+            self._fork(cgroup_fd, process_fd)
+        except BaseException as error:
+            posix.close(self.sync_fd)
+            if not is_running(self.state.pid, self.state.start_time):
+                raise _stopped() from None
+            if isinstance(error, OSError):
+                raise _failed("make the process", error) from None
+            raise
+        finally:
+            posix.close(process_fd)
+            posix.close(cgroup_fd)
+
+    def _open_cgroup(self, path: str = "") -> int:
+        path = path or self.state.cgroup_path + self.plan.cgroup
+        try:
+            return manager.open_cgroup(path)
+        except OSError as error:
+            detail = describe_errno(error.errno or 0)
+            raise StepError("main", f"open cgroup {path}", detail, error.errno or 0) from None
+
+    def _fork(self, cgroup_fd: int, process_fd: int) -> None:
+        cpus = posix.sched_getaffinity(0) if self.plan.initial_cpus else ()
+        try:
+            if cpus:
+                posix.sched_setaffinity(0, self.plan.initial_cpus)
+            if self.plan.pid_namespace:
+                namespaces.setns(self.init_pidfd, CLONE_NEWPID)
+            self._clone_into(cgroup_fd, process_fd)
+        finally:  # in main only: the process does not come back
+            if self.plan.pid_namespace:
+                namespaces.leave_pid_namespace()
+            if cpus:
+                posix.sched_setaffinity(0, cpus)
+
+    def _clone_into(self, cgroup_fd: int, process_fd: int) -> None:
+        try:
+            self.pid, self.pidfd = clone3(0, cgroup_fd)
+        except OSError as error:
+            # EBUSY: the container has handed its controllers on, and lives further down itself.
+            if error.errno != errno.EBUSY or self.plan.cgroup:
+                raise
+            lower_fd = self._open_cgroup(_cgroup_of_init(self.state))
+            try:
+                self.pid, self.pidfd = clone3(0, lower_fd)
+            finally:
+                posix.close(lower_fd)
+        if self.pid == 0:
+            posix.close(self.sync_fd)
+            run_exec(self.plan, process_fd, self.init_pidfd, self.root_fd)
+
+    # --- until it runs
+
+    def await_execve(self) -> None:
+        """Wait until the program runs, and hand it over; StepError, and it is killed, if not."""
+        request = self.request
+        try:
+            self._receive()
+            if request.pidfd_socket:
+                self._send_pidfd(request.pidfd_socket)
+            if request.pid_file:
+                write_pid_file(request.pid_file, self.pid)
+        except BaseException:
+            self._kill()
+            raise
+        finally:
+            posix.close(self.sync_fd)
+
+    def _receive(self) -> None:
+        kind, failure = sync.receive(self.sync_fd)
+        ready = kind == sync.READY
+        if ready:
+            kind, failure = sync.receive(self.sync_fd)
+        if failure is not None:
+            raise _process_error(self.plan, failure)
+        if not ready:
+            status = reap(self.pidfd)
+            detail = f"the process ended without a word (exit status {status})"
+            raise StepError("", "", f"{detail} (possibly OOM-killed)")
+
+    def _send_pidfd(self, path: str) -> None:
+        from pyoci.linux.sockets import send_fd
+
+        try:
+            send_fd(path, b"setns", self.pidfd, _SOCKET_PATIENCE_S)
+        except OSError as error:
+            raise _failed("send the pidfd", error) from None
+
+    def _kill(self) -> None:
+        try:
+            pidfd_send_signal(self.pidfd, _SIGKILL)
+        except ProcessLookupError:
+            return
+        reap(self.pidfd)
+
+
+def _open_init(state: store.ContainerState) -> int:
+    try:
+        return open_process(state.pid, state.start_time)
+    except ProcessLookupError:
+        raise _stopped() from None
+
+
+def _stopped() -> StateError:
+    return StateError("cannot exec in a stopped container")
+
+
+def _failed(step: str, error: OSError) -> StepError:
+    return StepError("main", step, describe_oserror(error), error.errno or 0)
+
+
+def _process_error(plan: ExecPlan, failure: sync.Failure) -> PyociError:
+    """The error of an exec whose process gave up at a step of the plan."""
+    from pyoci.engine.failures import hint_for
+
+    step = plan.init[failure.step] if 0 <= failure.step < len(plan.init) else None
+    words = describe_step(step) if step else ""
+    detail = failure.detail or describe_errno(failure.errno)
+    if step and step.config:
+        detail = f"{detail} ({step.config})"
+    hint = failure.hint or hint_for(failure.errno, words)
+    return StepError("", words, detail, failure.errno, failure.path, hint)
+
+
+def _cgroup_of_init(state: store.ContainerState) -> str:
+    """The directory of the cgroup that init is in by now; StateError if it is not ours."""
+    from pyoci.host.cgroupfs import find_cgroup_mount, read_cgroup_of
+    from pyoci.paths import is_below
+
+    path = f"{find_cgroup_mount()}{read_cgroup_of(str(state.pid))}".rstrip("/")
+    if not is_below(path, state.cgroup_path) or "/.." in path:
+        raise StateError(f"init has left the container's cgroup for {path}")
+    return path
+
+
+def read_process_file(path: str) -> Process:
+    """The process object in a JSON file; ConfigError where the schema does not accept it."""
+    from pyoci.host.files import read_json_file
+    from pyoci.spec.accept import accept
+
+    found = read_json_file(path)
+    if not isinstance(found, dict):
+        raise ConfigError("process", f"expected an object in {path}")
+    # As part of a config, so that an error says `process.args` as it does there.
+    config = {"ociVersion": "1.0.0", "root": {"path": "/"}, "process": found}
+    if accept(config):
+        return parse_process(found)
+    from pyoci.spec.report import explain
+
+    raise explain(config)

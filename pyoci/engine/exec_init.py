@@ -1,0 +1,159 @@
+"""The process of exec: from clone3 to execve, in a container where others already are.
+
+It is born non-dumpable into the container's pid namespace, so nobody there can look into it, and
+holds no directory of the host once it can reach the container's files (SECURITY: R-EXEC-1). The
+rules of ``init.py`` hold here too: nothing is imported, nothing gets back to the interpreter.
+
+    main                                          the process
+     | ------------- clone3 ----------------------> |
+     |                                              |  namespaces, identity, program
+     | <------------------------ ready | failed --- |
+     |                                              |  filter, execve
+     | <----------------- end of file | failed ---- |
+
+The socket is close-on-exec, and `ready` cannot be sent to a main that is dead.
+"""
+
+from __future__ import annotations
+
+import gc
+import posix
+
+from pyoci.engine import sync
+from pyoci.engine.execute import Execution
+from pyoci.engine.init import failure_of, seal
+from pyoci.engine.rootfs import Rootfs
+from pyoci.engine.steps import InitContext, apply_init_step
+from pyoci.linux import namespaces, prctl
+from pyoci.linux.clone import LAST_FD, close_range
+from pyoci.linux.consts import O_PATH
+from pyoci.plan.exec import EnterRoot, JoinNamespaces, SetCpuAffinity
+from pyoci.plan.namespaces import CLONE_FLAGS
+from pyoci.plan.steps import LoadSeccomp, SchedulingStep, SetOomScoreAdj
+from pyoci.record import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from pyoci.plan.exec import ExecPlan, ExecStep
+    from pyoci.plan.steps import ExecuteProcess
+
+_SIGKILL = 9
+
+
+def import_for_exec(plan: ExecPlan) -> None:
+    """Import what only some plans need: main calls this before the process exists."""
+    steps = (*plan.init, *plan.start)
+    if any(isinstance(step, LoadSeccomp) for step in steps):
+        import pyoci.linux.seccomp
+    if any(isinstance(step, SchedulingStep) for step in steps):
+        import pyoci.engine.scheduling  # noqa: F401
+
+
+def run_exec(plan: ExecPlan, sync_fd: int, init_pidfd: int, root_fd: int) -> NoReturn:
+    """Be the process until the program runs; never returns. root_fd is init's root, or -1."""
+    process = _Process(plan, sync_fd, init_pidfd, root_fd)
+    try:
+        gc.disable()
+        seal()
+        prctl.set_parent_death_signal(_SIGKILL)
+        prctl.set_dumpable(dumpable=False)
+        process.run()
+    except BaseException as error:  # nothing may reach the interpreter
+        sync.send_failure(sync_fd, failure_of(error, process.step))
+    posix._exit(1)  # noqa: SLF001  (its name)
+
+
+class _Context(InitContext):
+    """What the steps carry along where nothing is mounted and no hook is run."""
+
+    def __init__(self, sync_fd: int) -> None:
+        self.sync_fd = sync_fd
+        self.namespace_fds = {}
+        self.rootfs = Rootfs()
+        self.entered_directory = False
+
+
+class _Process:
+    """The process on its way; `step` is the index of what it is at."""
+
+    def __init__(self, plan: ExecPlan, sync_fd: int, init_pidfd: int, root_fd: int) -> None:
+        self.plan = plan
+        self.step = -1
+        self.sync_fd = sync_fd
+        self.init_pidfd = init_pidfd
+        self.root_fd = root_fd
+        self.context = _Context(sync_fd)
+
+    def run(self) -> None:
+        """Take every step, tell main, become the program."""
+        self._close_others()
+        posix.setsid()  # no terminal of the caller is ours, nor its job control
+        for number, step in enumerate(self.plan.init):
+            self.step = number
+            self._apply(step)
+        self.step = -1
+        container_fd = posix.open("/", O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
+        execution = Execution(self._own_process(), container_fd)
+        sync.send(self.sync_fd, sync.READY)
+        prctl.set_parent_death_signal(0)
+        execution.prepare()
+        for load in self.plan.start:
+            from pyoci.linux.seccomp import install_filter
+
+            install_filter(load.program, load.flags)
+        execution.execve()
+
+    def _close_others(self) -> None:
+        """Close all but what is needed, above all directories of the host (CVE-2016-9962)."""
+        first = 3 + self.plan.process.preserve_fds
+        for fd in sorted((self.sync_fd, self.init_pidfd, self.root_fd)):
+            close_range(first, fd - 1)
+            first = max(first, fd + 1)
+        close_range(first, LAST_FD)
+
+    def _apply(self, step: ExecStep) -> None:
+        if isinstance(step, JoinNamespaces):
+            self._join(step)
+        elif isinstance(step, EnterRoot):
+            posix.fchdir(self.root_fd)
+            posix.chroot(b".")
+            posix.close(self.root_fd)
+        elif isinstance(step, SetCpuAffinity):
+            posix.sched_setaffinity(0, step.cpus)
+        elif isinstance(step, SetOomScoreAdj):
+            _write_oom_score_adj(step.value)
+        else:
+            apply_init_step(step, self.context)
+
+    def _join(self, step: JoinNamespaces) -> None:
+        flags = 0
+        for kind in step.kinds:
+            flags |= CLONE_FLAGS[kind]
+        namespaces.setns(self.init_pidfd, flags)
+        posix.close(self.init_pidfd)
+        # A user namespace brings other credentials, and they what fs.suid_dumpable says.
+        prctl.set_dumpable(dumpable=False)
+        prctl.set_parent_death_signal(_SIGKILL)
+
+    def _own_process(self) -> ExecuteProcess:
+        """The program, told its own pid where it is passed sockets (sd_listen_fds(3))."""
+        process = self.plan.process
+        if not self.plan.listens:
+            return process
+        env = [entry for entry in process.env if not entry.startswith("LISTEN_PID=")]
+        return replace(process, env=(*env, f"LISTEN_PID={posix.getpid()}"))
+
+
+def _write_oom_score_adj(value: int) -> None:
+    """Ours, by the host's procfs: what is mounted on /proc is not the container's yet."""
+    path = "/proc/self/oom_score_adj"
+    fd = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
+    try:
+        posix.write(fd, str(value).encode())
+    except OSError as error:
+        error.filename = path
+        raise
+    finally:
+        posix.close(fd)

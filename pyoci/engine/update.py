@@ -1,0 +1,89 @@
+"""update: other limits for a container in use, all of them or none."""
+
+from __future__ import annotations
+
+from pyoci.cgroup import manager
+from pyoci.cgroup.changes import Changes, check_usage
+from pyoci.engine.containers import Container
+from pyoci.errors import StepError
+from pyoci.linux.pidfd import read_kernel_file
+from pyoci.plan.cgroup.merge import merge_resources, parse_given, select_changes
+from pyoci.plan.cgroup.resources import needed_controllers, plan_resources
+from pyoci.state import store
+from pyoci.state.lifecycle import check_operation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyoci.plan.cgroup.merge import Resources
+    from pyoci.plan.cgroup.model import CgroupWrite, ResourcePlan
+    from pyoci.state.store import ContainerState
+
+
+def update(
+    root: str,
+    container_id: str,
+    read_resources: Callable[[], Resources],
+    log: Callable[[str, str], None],
+) -> None:
+    """Set what the resources say, and keep all the container had that they do not mention.
+
+    `read_resources` gives a `linux.resources` object that the schema has
+    accepted; it is called once the container is known to run, since it may
+    wait for standard input. ConfigError for a value that cannot be, StepError
+    for one that the kernel refuses: both name the key, and nothing is changed.
+    """
+    with Container(root, container_id) as container:
+        _check_status(container)
+        given = parse_given(read_resources())
+        container.lock()
+        state = _check_status(container)
+        config = store.read_config(container.dir_fd, container_id)
+        linux = config.get("linux") or {}
+        merged = merge_resources(linux.get("resources") or {}, given)
+        plan = plan_resources(select_changes(merged, given))
+        for note in plan.notes:
+            log("warning", note)
+        config["linux"] = linux | {"resources": merged}
+        _apply(
+            state.cgroup_path,
+            plan,
+            lambda: store.write_config(container.dir_fd, config),
+        )
+
+
+def _check_status(container: Container) -> ContainerState:
+    state = container.read_state()
+    check_operation("update", container.read_status(state), container.container_id)
+    return state
+
+
+def _apply(path: str, plan: ResourcePlan, keep: Callable[[], None]) -> None:
+    for check in plan.checks:
+        check_usage(path, check)
+    _enable_controllers(path, plan)
+    Changes(path).apply(plan.writes, keep)
+
+
+def _enable_controllers(path: str, plan: ResourcePlan) -> None:
+    """Have the controllers that the writes need; one that comes without a limit changes nothing."""
+    present = read_kernel_file(f"{path}/cgroup.controllers").decode().split()
+    for controller in needed_controllers(plan):
+        if controller in present:
+            continue
+        from pyoci.host.cgroupfs import find_cgroup_mount
+
+        mount = find_cgroup_mount()
+        try:
+            manager.enable_controllers(mount, path.removeprefix(mount), [controller])
+        except StepError as error:
+            raise _lacking(plan.writes, controller, error) from None
+
+
+def _lacking(writes: tuple[CgroupWrite, ...], controller: str, error: StepError) -> StepError:
+    """The error of the first write that needs a controller which cannot be had."""
+    write = next(write for write in writes if write.controller == controller)
+    reason = error.message.removeprefix(f"{error.process}: {error.step}: ")
+    detail = f"{write.file}: {reason}"
+    return StepError("", write.config_path, detail, error.errno, hint=error.hint)

@@ -1,0 +1,39 @@
+"""`make test-guest`: which files it takes, and how each guest is started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from conformance.guest.jobs import Guest, Runner
+from conformance.guest.main import make_parser
+from conformance.guest.suite import LEFT_OUT, LIBRARIES, MARK, find_test_files, guest_environment
+
+TESTS = Path(__file__).resolve().parents[2]
+
+
+def test_every_file_of_both_levels_but_those_left_out() -> None:
+    found = [str(file.relative_to(TESTS)) for file in find_test_files(TESTS)]
+    assert {"root/test_run.py", "vm/test_limits.py"} <= set(found)
+    assert len(found) == len(set(found))
+    for name in LEFT_OUT:
+        assert (TESTS / "root" / name).exists()
+        assert f"root/{name}" not in found
+
+
+def test_the_mark_is_how_the_tests_write_it() -> None:
+    assert MARK in (TESTS / "vm" / "test_limits.py").read_text()
+
+
+def test_how_a_guest_is_started(tmp_path: Path) -> None:
+    runner = Runner(tmp_path, guest_environment(Path("/build/pyoci")), (Path("/lib/python"),))
+    words = runner.guest_command(Guest(("--kernel", "vm"), timeout=7))
+    given = make_parser().parse_args([*words[4:], "--", "true"])
+    assert (given.kernel, given.timeout, given.write) == ("vm", 7, [tmp_path])
+    assert given.share == [Path("/lib/python")]
+    assert "PYOCI_STRICT_SKIPS=1" in given.env
+    assert f"PYTHONPATH={LIBRARIES}" in given.env
+
+
+def test_what_our_directory_has_is_not_shared_twice(tmp_path: Path) -> None:
+    runner = Runner(tmp_path, {}, (Path.cwd() / ".venv" / "lib",))
+    assert "--share" not in runner.guest_command(Guest((), timeout=7))
