@@ -11,7 +11,7 @@ RUN_PYTHON = $(PYTHON) -EsB
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast lint build install uninstall deps bench clean check-python \
 	conformance conformance-spec conformance-spec-pyoci conformance-spec-runc conformance-spec-crun \
-	conformance-runtime-tools
+	conformance-runtime-tools guest-image test-guest
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 34
@@ -26,6 +26,15 @@ test: ## as root: every level this machine can run (installs what is missing)
 	@packaging/dependencies.sh test
 	@$(MAKE) --no-print-directory build $(VENV)/complete
 	@$(VENV)/bin/python -B packaging/run_tests.py --production $(PYTHON)
+
+guest-image: ## as root: the image of the guests, built once per machine (a minute)
+	@packaging/dependencies.sh guest
+	@$(PYTHON) -B -m conformance.guest --build
+
+# The guests have Debian's interpreter, so what runs in them is built for that.
+test-guest: guest-image $(VENV)/complete ## as root: what needs cgroup controllers, all capabilities or systemd
+	@/usr/bin/python3 -EsB packaging/build.py --output build/guest
+	@$(VENV)/bin/python -B -m conformance.guest.suite --runtime build/guest/pyoci
 
 test-fast: $(VENV)/complete ## what needs no root, in seconds
 	$(VENV)/bin/python -m pytest -q

@@ -1,0 +1,172 @@
+"""`make test-guest`: the tests that a guest is for, in both guests.
+
+    uml    tests/root and tests/vm, without what is marked `qemu`; conformance.spec
+    vm     what is marked `qemu`, under systemd; the statements that uml had to skip
+
+Several guests run at a time, each of them printed when it has ended: User Mode Linux has one CPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import sys
+import sysconfig
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from conformance.guest.jobs import Guest, Runner
+from conformance.guest.main import end_on_sigterm
+from conformance.guest.results import (
+    Part,
+    refused_skips,
+    render_summary,
+    skipped_statements,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WORKERS = max(2, min(os.cpu_count() or 1, 4))
+
+# Generous: a guest on a busy machine takes several times as long as on an idle one.
+UML = Guest(("--kernel", "uml"), timeout=2400)
+VM = Guest(("--kernel", "vm"), timeout=1200)
+VM_SYSTEMD = Guest(("--kernel", "vm", "--systemd"), timeout=1200)
+
+PYTEST = ("python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider")
+SPEC = ("python3", "-B", "-m", "conformance.spec", "--name", "pyoci")
+IN_UML = "(root or vm) and not qemu and not slow"
+IN_VM = "qemu and not slow"
+MARK = "pytest.mark.qemu"
+
+LEVELS = ("root", "vm")
+# It is about files and make, which are the same on every kernel.
+LEFT_OUT = ("test_install.py",)
+
+# pytest and what it needs, from our environment: Debian's is too old, and they are pure Python, so
+# the guest's interpreter can use them whatever ours is.
+LIBRARIES = Path(sysconfig.get_path("purelib"))
+
+
+class Suite:
+    """The parts, for one build of pyoci."""
+
+    def __init__(self, runner: Runner, runtime: Path) -> None:
+        """Take what runs guests, and the runtime under test."""
+        self.runner = runner
+        self.runtime = runtime
+
+    def run_all(self, files: Sequence[str], marked: Sequence[str]) -> list[Part]:
+        """Every part: as many at a time as there are workers, the longest first."""
+        with ThreadPoolExecutor(WORKERS) as pool:
+            statements = pool.submit(self.check_statements)
+            futures = [
+                statements,
+                pool.submit(self.test_in_uml, "1 of 2", files[0::2]),
+                pool.submit(self.test_in_uml, "2 of 2", files[1::2]),
+                pool.submit(self.test_in_vm, marked),
+                # Waits for the statements; a worker has begun with them by then.
+                pool.submit(lambda: self.check_skipped(statements.result().skipped)),
+            ]
+            try:
+                parts = [future.result() for future in futures]
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                self.runner.terminate()
+                raise
+        # A statement that was skipped first counts where it ran in the end.
+        return [replace(parts[0], skipped=0), *parts[1:]]
+
+    def test_in_uml(self, share: str, files: Sequence[str]) -> Part:
+        """The root level and the resources, in the guest that is faster."""
+        name = f"uml: tests/root, tests/vm ({share})"
+        return self.runner.run(name, UML, (*PYTEST, "-m", IN_UML, *files))
+
+    def test_in_vm(self, files: Sequence[str]) -> Part:
+        """The tests that need the other guest."""
+        return self.runner.run(
+            "vm: tests/root, tests/vm", VM_SYSTEMD, (*PYTEST, "-m", IN_VM, *files)
+        )
+
+    def check_statements(self) -> Part:
+        """The specification's statements."""
+        return self.runner.run("uml: conformance.spec", UML, self.spec_command("uml.json"))
+
+    def check_skipped(self, count: int) -> Part:
+        """What the first guest could not test, one by one, in the other; a skip there is judged."""
+        name = "vm: conformance.spec"
+        skipped = sorted(self.read_skips("uml.json"))
+        if not skipped:
+            return Part(name, failed=count)
+        files = [f"vm-{number}.json" for number in range(len(skipped))]
+        commands = [
+            shlex.join(self.spec_command(file, "--only", statement)) + " || status=1"
+            for file, statement in zip(files, skipped, strict=True)
+        ]
+        script = "\n".join(["status=0", *commands, "exit $status"])
+        part = self.runner.run(name, VM, ("sh", "-c", script))
+        left = {name: why for file in files for name, why in self.read_skips(file).items()}
+        refused = refused_skips(left)
+        print("".join(f"{line}\n" for line in refused), end="", flush=True)
+        return replace(part, skipped=part.skipped - len(refused), failed=part.failed + len(refused))
+
+    def spec_command(self, file: str, *options: str) -> tuple[str, ...]:
+        """conformance.spec on the runtime, with a file for its verdicts."""
+        where = str(self.runner.results / file)
+        return (*SPEC, "--runtime", str(self.runtime), "--json", where, *options)
+
+    def read_skips(self, file: str) -> dict[str, str]:
+        """The skips among the verdicts; none if there is no file, because the run failed."""
+        try:
+            return skipped_statements(json.loads((self.runner.results / file).read_text()))
+        except FileNotFoundError:
+            return {}
+
+
+def find_test_files(tests: Path) -> list[Path]:
+    """The files of the levels that run in guests, in an order that is always the same."""
+    found = [file for level in LEVELS for file in sorted((tests / level).glob("test_*.py"))]
+    return [file for file in found if file.name not in LEFT_OUT]
+
+
+def guest_environment(runtime: Path) -> dict[str, str]:
+    """The variables of the tests in a guest."""
+    return {
+        "PYOCI_STRICT_SKIPS": "1",
+        "PYOCI_RUNTIME": str(runtime),
+        "PYTHONPATH": str(LIBRARIES),
+    }
+
+
+def main() -> int:
+    """Run everything and sum up; status 1 if anything failed."""
+    parser = argparse.ArgumentParser(prog="conformance.guest.suite", description=__doc__)
+    parser.add_argument("--runtime", type=Path, required=True, help="a build for /usr/bin/python3")
+    runtime = parser.parse_args().runtime.absolute()
+    if not os.access(runtime, os.X_OK):
+        print(f"conformance.guest.suite: {runtime} is not an executable file", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, end_on_sigterm)
+    started = time.monotonic()
+    files = find_test_files(Path("tests"))
+    # Only these: reading all the others takes long under emulation.
+    marked = [str(file) for file in files if MARK in file.read_text()]
+    with tempfile.TemporaryDirectory(prefix="guest-results.") as results:
+        runner = Runner(Path(results), guest_environment(runtime), (LIBRARIES,))
+        parts = Suite(runner, runtime).run_all([str(file) for file in files], marked)
+    print(f"--- guests: {time.monotonic() - started:.0f} s ---")
+    for line in render_summary(parts):
+        print(line)
+    return 1 if any(part.failed for part in parts) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""The level that needs a guest's kernel: `make test-guest` runs it (conformance/guest).
+
+Tests run in the User Mode Linux guest, which has the controllers cpu, io, memory and pids. One that
+needs more (cpuset, hugetlb, PSI, two CPUs, time namespaces, systemd) has the marker `qemu` and runs
+in that guest instead. The fixtures are the root level's.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.root.conftest import (
+    applets,
+    bundle,
+    container,
+    no_leaks,
+    pyoci,
+    runtime,
+    subreaper,
+    test_name,
+)
+
+__all__ = [
+    "applets",
+    "bundle",
+    "container",
+    "no_leaks",
+    "pyoci",
+    "runtime",
+    "subreaper",
+    "test_name",
+]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker of this level."""
+    config.addinivalue_line("markers", "qemu: needs what only the QEMU guest has")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Outside of a guest there is nothing to find out here."""
+    if "GUEST_KERNEL" not in os.environ:
+        for item in items:
+            if item.get_closest_marker("vm"):
+                item.add_marker(pytest.mark.skip(reason="needs a guest: make test-guest"))
