@@ -101,7 +101,7 @@ class Log:
 
     def __call__(self, level: str, message: str) -> None:
         """Write an entry of this level, if the log takes it."""
-        quiet = self.is_json or level == "debug" or not self.has_file
+        quiet = (self.is_json and level != "error") or level == "debug" or not self.has_file
         if self.debug or not quiet:
             self.write(level, message, _caller(sys._getframe(1)) if self.debug else ("", ""))  # noqa: SLF001
 

@@ -103,10 +103,13 @@ def _check_free(request: CreateRequest) -> None:
 
 def _carry_out(request: CreateRequest, main: MainProcess, *, wait_on_fifo: bool) -> None:
     main.make_init(wait_on_fifo=wait_on_fifo)
+    if wait_on_fifo:
+        main.let_go()
     if request.pid_file:
         write_pid_file(request.pid_file, main.pid)
     if wait_on_fifo:
         write_created(main)
+        main.await_parting()
 
 
 def write_created(main: MainProcess) -> None:

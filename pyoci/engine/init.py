@@ -159,11 +159,11 @@ def _run(plan: CreatePlan, given: Inheritance, report: _Report) -> None:
     execution = None
     if plan.process is not None:
         execution = Execution(plan.process, context.rootfs.root_fd)
-    prctl.set_parent_death_signal(0)
     if execution is not None and plan.ready:
+        prctl.set_parent_death_signal(0)  # the filter may forbid it afterwards
         _load_with_listener(plan, given.sync_fd, execution)
     sync.send(given.sync_fd, sync.READY)
-    _await_start(given, report)
+    _await_start(plan, given, report)
     if execution is None:
         report.step = sync.NOTHING_TO_START
         raise StepError("", "", "process is not set in config.json: there is nothing to start")
@@ -200,14 +200,16 @@ def _close_others(plan: CreatePlan, given: Inheritance, context: InitContext) ->
     close_range(first, LAST_FD)
 
 
-def _await_start(given: Inheritance, report: _Report) -> None:
+def _await_start(plan: CreatePlan, given: Inheritance, report: _Report) -> None:
+    """Die with main until it has written who we are, and where; then wait to be started."""
+    kind, _ = sync.receive(given.sync_fd)
+    if kind not in (sync.START, sync.LET_GO):
+        posix._exit(1)  # noqa: SLF001  (main is dead, nobody is left to tell)
+    if not plan.ready:
+        prctl.set_parent_death_signal(0)
     if given.fifo_fd < 0:
-        kind, _ = sync.receive(given.sync_fd)
-        if kind != sync.START:
-            posix._exit(1)  # noqa: SLF001  (main is dead, nobody is left to tell)
         return
-    # Main must see end of file only when we die or have started: it does not wait any longer.
-    posix.close(given.sync_fd)
+    posix.close(given.sync_fd)  # by which main knows that it may end
     report.to_file(given.result_fd)
     posix.read(given.fifo_fd, 1)
 

@@ -74,6 +74,16 @@ class MainProcess:
         self._close_handed_over()
         self._serve_init()
 
+    def let_go(self) -> None:
+        """Have init live on without us: from now on only the state knows of it."""
+        sync.send(self.sync_fd, sync.LET_GO)
+
+    def await_parting(self) -> None:
+        """Come back once our end will not be init's."""
+        kind, failure = sync.receive(self.sync_fd)
+        if kind != sync.END:
+            raise self._init_failed(failure)
+
     # --- plan.before
 
     def _apply_before(self, step: BeforeStep) -> None:

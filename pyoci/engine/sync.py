@@ -12,8 +12,10 @@
      |  pidfd_getfd(2), container process state     |
      | -- listener_sent --------------------------> |
      | <------------------------ ready | failed --- |
-     |  state "created", pid file                   |
      |                                              |
+     |  create: -- let_go ------------------------> |  does not die with main any more
+     |  state "created", pid file                   |
+     | <---------------------------- end of file -- |
      |  run:  -- start ----------------------------> |  the same socket
      |  create ends; start writes to exec.fifo ----> |
      |                                              |  startContainer hooks, filter, execve
@@ -38,6 +40,7 @@ HOOKS_DONE = b"hooks_done"
 LISTENER = b"listener"
 LISTENER_SENT = b"listener_sent"
 READY = b"ready"
+LET_GO = b"let_go"
 START = b"start"
 FAILED = b"failed"
 END = b""

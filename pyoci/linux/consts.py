@@ -129,31 +129,31 @@ P_PIDFD = 3
 
 # Up to 423 every architecture has its own numbers; from 424 on they are common to all.
 SYSCALLS = {
-    "x86_64": {
+    "x86_64": {"rt_sigaction": 13,
         "pivot_root": 155, "keyctl": 250, "seccomp": 317, "bpf": 321, "statx": 332,
         "sched_setattr": 314, "ioprio_set": 251, "set_mempolicy": 238,
     },
-    "aarch64": {
+    "aarch64": {"rt_sigaction": 134,
         "pivot_root": 41, "keyctl": 219, "seccomp": 277, "bpf": 280, "statx": 291,
         "sched_setattr": 274, "ioprio_set": 30, "set_mempolicy": 237,
     },
-    "riscv64": {
+    "riscv64": {"rt_sigaction": 134,
         "pivot_root": 41, "keyctl": 219, "seccomp": 277, "bpf": 280, "statx": 291,
         "sched_setattr": 274, "ioprio_set": 30, "set_mempolicy": 237,
     },
-    "ppc64le": {
+    "ppc64le": {"rt_sigaction": 173,
         "pivot_root": 203, "keyctl": 271, "seccomp": 358, "bpf": 361, "statx": 383,
         "sched_setattr": 355, "ioprio_set": 273, "set_mempolicy": 261,
     },
-    "s390x": {
+    "s390x": {"rt_sigaction": 174,
         "pivot_root": 217, "keyctl": 280, "seccomp": 348, "bpf": 351, "statx": 379,
         "sched_setattr": 345, "ioprio_set": 282, "set_mempolicy": 270,
     },
-    "armv7l": {
+    "armv7l": {"rt_sigaction": 174,
         "pivot_root": 218, "keyctl": 311, "seccomp": 383, "bpf": 386, "statx": 397,
         "sched_setattr": 380, "ioprio_set": 314, "set_mempolicy": 321,
     },
-    "i686": {
+    "i686": {"rt_sigaction": 174,
         "pivot_root": 217, "keyctl": 288, "seccomp": 354, "bpf": 357, "statx": 383,
         "sched_setattr": 351, "ioprio_set": 289, "set_mempolicy": 276,
     },

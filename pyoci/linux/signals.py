@@ -5,12 +5,18 @@ from __future__ import annotations
 import posix
 import sys
 
+from pyoci.linux.libc import number_of, syscall
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
 else:
     import _signal
 
+# The C library keeps these for itself and lets nobody set them; a caller may have them ignored.
+_LIBRARY_SIGNALS = (32, 33)
+_DEFAULT_ACTION = bytes(32)  # struct sigaction of the kernel, with SIG_DFL and no flags
+_SIGSET_BYTES = 8
 SIGKILL, SIGCHLD, SIGSTOP, SIGURG, SIGWINCH = 9, 17, 19, 23, 28
 _INFO_BYTES = 128  # signalfd(2), struct signalfd_siginfo
 _ALL_BYTES = 128  # of a sigset_t, in every C library
@@ -21,6 +27,8 @@ def reset_signals() -> None:
     for number in _signal.valid_signals():
         if _signal.getsignal(number) not in (_signal.SIG_DFL, None):
             _signal.signal(number, _signal.SIG_DFL)
+    for kept in _LIBRARY_SIGNALS:
+        syscall(number_of("rt_sigaction"), kept, _DEFAULT_ACTION, None, _SIGSET_BYTES)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
 

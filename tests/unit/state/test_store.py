@@ -311,12 +311,19 @@ def make_nothing(path: Path) -> None:
         (make_directory, "EINVAL"),
         (make_fifo, "EINVAL"),
         (make_link, "ELOOP"),
-        (make_nothing, "state.json: ENOENT"),
+        (make_nothing, "does not exist"),
     ],
 )
 def test_no_state_file(root: str, dir_fd: int, make: Any, said: str) -> None:  # noqa: ANN401
     make(Path(root, "web", "state.json"))
     with pytest.raises(StateError, match=said):
+        store.read_state(dir_fd, "web")
+
+
+def test_a_state_file_that_is_gone_is_damage(root: str, dir_fd: int) -> None:
+    """Without config.json a create or a delete is on its way: there is no container then."""
+    Path(root, "web", "config.json").touch()
+    with pytest.raises(StateError, match=r"state\.json: ENOENT"):
         store.read_state(dir_fd, "web")
 
 
