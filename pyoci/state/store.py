@@ -241,12 +241,9 @@ def read_file(dir_fd: int, name: str) -> bytes:
 def read_state(dir_fd: int, container_id: str) -> ContainerState:
     """The stored state; StateError if it is damaged, ContainerNotFound if there is none yet."""
     try:
-        text = read_file(dir_fd, STATE).decode()
+        text = _read_state_file(dir_fd, container_id).decode()
         value = jsonio.loads(text)
     except OSError as error:
-        if error.errno == errno.ENOENT and not _has_file(dir_fd, CONFIG):
-            # A create has not come that far, or a delete has come further.
-            raise ContainerNotFound(container_id) from None
         raise damaged(container_id, describe_oserror(error)) from None
     except (ValueError, RecursionError) as error:
         raise damaged(container_id, str(error).partition("\n")[0]) from None
@@ -257,6 +254,19 @@ def write_config(dir_fd: int, config: dict[str, Any]) -> None:
     """Replace the stored config.json."""
     write_file(dir_fd, _TEMPORARY, jsonio.dumps(config).encode())
     posix.rename(_TEMPORARY, CONFIG, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+
+
+def _read_state_file(dir_fd: int, container_id: str) -> bytes:
+    """state.json, looked for again if a create has come further since the first look.
+
+    ContainerNotFound if it has not come that far, or a delete has come further.
+    """
+    try:
+        return read_file(dir_fd, STATE)
+    except FileNotFoundError:
+        if not _has_file(dir_fd, CONFIG):
+            raise ContainerNotFound(container_id) from None
+        return read_file(dir_fd, STATE)
 
 
 def _has_file(dir_fd: int, name: str) -> bool:
