@@ -52,7 +52,7 @@ def read_list(root: str, *, must_exist: bool) -> tuple[list[dict[str, object]], 
         try:
             state = read_state(root, container_id)
             state["owner"] = _owner(f"{root}/{container_id}")
-        except ContainerNotFound:  # no directory, or deleted meanwhile
+        except (ContainerNotFound, FileNotFoundError):  # no directory, or deleted meanwhile
             continue
         except PyociError as error:
             problems.append(f"load container {container_id}: {error.message}")
