@@ -82,7 +82,8 @@ class Relay:
         poller = poll()
         poller.register(self._signal_fd, POLLIN)
         poller.register(pidfd, POLLIN)
-        poller.register(self._output_fd, POLLOUT if self._said else 0)
+        if self._output_fd >= 0:
+            poller.register(self._output_fd, POLLOUT if self._said else 0)
         if self._input_fd >= 0 and len(self._typed) < _ROOM and self.master_fd >= 0:
             poller.register(self._input_fd, POLLIN)
         if self.master_fd >= 0 and not self._hung_up:
@@ -166,8 +167,10 @@ class Relay:
         except OSError:  # EPIPE, EIO
             events |= POLLERR
         if events & (POLLERR | POLLHUP):
-            # Nobody listens any more: as with any terminal that goes away.
+            # Nobody listens any more: as with any terminal that goes away. poll(2) would tell of
+            # it again and again.
             self._said = b""
+            self._output_fd = -1
             self._hang_up()
 
     def _hang_up(self) -> None:

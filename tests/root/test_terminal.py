@@ -83,3 +83,19 @@ def test_a_socket_without_a_terminal_is_refused(pyoci: Path, container: MakeCont
     c = container("true")
     c.create("--console-socket", "/nowhere").failed("cannot use console socket if")
     c.assert_gone()
+
+
+def test_nobody_listening_costs_nothing(pyoci: Path, container: MakeContainer) -> None:
+    """The reader of our stdout goes away, and the container does not mind: we must not spin."""
+    c = container("sh", "-c", "trap '' HUP; echo ready; sleep 2", process={"terminal": True})
+    reader, writer = os.pipe()
+    words = [*c.program, "run", "--bundle", str(c.bundle.path), c.id]
+    actions = [(os.POSIX_SPAWN_DUP2, writer, 1)]
+    pid = os.posix_spawn(words[0], words, c.environment, file_actions=actions)
+    os.close(writer)
+    assert os.read(reader, 5) == b"ready"
+    os.close(reader)
+    _, status, used = os.wait4(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert used.ru_utime + used.ru_stime < 1.0  # of two seconds
+    c.assert_gone()
