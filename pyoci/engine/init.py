@@ -19,15 +19,8 @@ from pyoci.errors import PyociError, StepError, describe_oserror
 from pyoci.linux import prctl
 from pyoci.linux.clone import LAST_FD, close_range
 from pyoci.linux.sockets import import_socket
-from pyoci.plan.steps import (
-    ChangeDirectory,
-    LoadSeccomp,
-    MountFilesystem,
-    PivotRoot,
-    RunHooks,
-    SchedulingStep,
-    SetUpTerminal,
-)
+from pyoci.plan.rootfs_steps import MountFilesystem, PivotRoot
+from pyoci.plan.steps import ChangeDirectory, LoadSeccomp, RunHooks, SchedulingStep, SetUpTerminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

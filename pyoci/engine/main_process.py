@@ -22,6 +22,7 @@ from pyoci.linux.clone import clone3
 from pyoci.linux.libc import encode
 from pyoci.linux.pidfd import pidfd_send_signal, read_process, reap
 from pyoci.linux.sockets import connect, send_fd, seqpacket_pair
+from pyoci.plan import rootfs_steps as r
 from pyoci.plan import steps as s
 from pyoci.plan.namespaces import CLONE_FLAGS, PROC_NAMES
 from pyoci.record import replace
@@ -138,7 +139,7 @@ class MainProcess:
             self.terminal_fd, self.console_fd = seqpacket_pair()
 
     def _sets_parameters_of(self, kind: str) -> bool:
-        keys = [step.key for step in self.plan.init if isinstance(step, s.SetSysctl)]
+        keys = [step.key for step in self.plan.init if isinstance(step, r.SetSysctl)]
         return any(sysctl_namespace(sysctl_path(key)) == kind for key in keys)
 
     def _clone(self, step: s.CloneInit) -> None:

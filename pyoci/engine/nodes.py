@@ -11,7 +11,7 @@ from pyoci.linux.libc import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pyoci.plan import steps as s
+    from pyoci.plan import rootfs_steps as r
 
 _NODE_KINDS = {"c": 0o020000, "b": 0o060000, "p": 0o010000}
 
@@ -22,7 +22,7 @@ def is_device(found: posix.stat_result, kind: str, major: int, minor: int) -> bo
     return same_kind and (kind == "p" or found.st_rdev == posix.makedev(major, minor))
 
 
-def make_node(step: s.MakeDevice, name: bytes, parent_fd: int) -> None:
+def make_node(step: r.MakeDevice, name: bytes, parent_fd: int) -> None:
     """Make the node with its mode and owner; one that is there already is left as it is."""
     number = 0 if step.type == "p" else posix.makedev(step.major, step.minor)
     try:
@@ -34,7 +34,7 @@ def make_node(step: s.MakeDevice, name: bytes, parent_fd: int) -> None:
         posix.chown(name, step.uid, step.gid, dir_fd=parent_fd, follow_symlinks=False)
 
 
-def check_node(step: s.MakeDevice, found: posix.stat_result) -> None:
+def check_node(step: r.MakeDevice, found: posix.stat_result) -> None:
     """StepError unless what was found is the device (config-linux.md, "Devices")."""
     if not is_device(found, step.type, step.major, step.minor):
         detail = f"{step.path} exists and is not {step.type} {step.major}:{step.minor}"

@@ -11,7 +11,8 @@ from __future__ import annotations
 import errno
 import posix
 
-from pyoci.engine.nodes import check_node, is_device, is_symlink, make_node, symlink
+from pyoci.engine.hidden import Hidden
+from pyoci.engine.nodes import check_node, is_symlink, make_node, symlink
 from pyoci.engine.superblock import is_long, new_filesystem, new_filesystem_at
 from pyoci.errors import StepError
 from pyoci.linux import consts as c
@@ -24,10 +25,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pyoci.plan import steps as s
+    from pyoci.plan import rootfs_steps as r
 
 _PATH = c.O_PATH | posix.O_CLOEXEC
-_NULL_DEVICE = (1, 3)
 # Filesystems whose place in the container is looked at by everybody: no symlink may lead there.
 _STRICT_TYPES = ("proc", "sysfs")
 
@@ -39,17 +39,16 @@ class Rootfs:
         """Start with nothing."""
         self.root_fd = -1
         self.mounts: dict[str, int] = {}
-        self._null_fd = -1
-        self._empty_fd = -1
+        self.hidden = Hidden(self)
         self._proc_fd = -1
 
     # --- the root itself
 
-    def set_propagation(self, step: s.SetPropagation) -> None:
+    def set_propagation(self, step: r.SetPropagation) -> None:
         """Cut the new mount namespace off from the host's (or leave it shared, if asked to)."""
         mount.mount_propagation("/", step.flags)
 
-    def bind_rootfs(self, step: s.BindRootfs) -> None:
+    def bind_rootfs(self, step: r.BindRootfs) -> None:
         """Open the rootfs; as a mount of its own that pivot_root takes: neither it nor its parent
         is shared, so with the host's propagation they must be taken out of it.
         """
@@ -66,7 +65,7 @@ class Rootfs:
         posix.close(place_fd)
         self.root_fd = tree_fd
 
-    def pivot_root(self, step: s.PivotRoot) -> None:
+    def pivot_root(self, step: r.PivotRoot) -> None:
         """Make the rootfs `/` and let go of everything outside."""
         if step.how == "pivot_root":
             self._pivot()
@@ -92,7 +91,7 @@ class Rootfs:
         mount.mount_propagation(".", c.MS_SLAVE | c.MS_REC)
         mount.umount2(".", c.MNT_DETACH)
 
-    def verify_mount(self, step: s.VerifyMount) -> None:
+    def verify_mount(self, step: r.VerifyMount) -> None:
         """Refuse to go on unless the path leads to our mount: the rootfs may have been changed."""
         found_fd = fs.open_beneath(self.root_fd, step.destination)
         same = fs.mount_id(found_fd) == fs.mount_id(self.mounts[step.destination])
@@ -102,7 +101,7 @@ class Rootfs:
                 "", "", "another mount or directory has taken its place", path=step.destination
             )
 
-    def set_root_propagation(self, step: s.SetRootPropagation) -> None:
+    def set_root_propagation(self, step: r.SetRootPropagation) -> None:
         """rootfsPropagation, after pivot_root, which does not work on shared mounts."""
         mount.mount_propagation("/", step.flags)
 
@@ -112,7 +111,7 @@ class Rootfs:
 
     # --- mounts
 
-    def mount_filesystem(self, step: s.MountFilesystem) -> None:
+    def mount_filesystem(self, step: r.MountFilesystem) -> None:
         """Make a new filesystem and put it in place."""
         parameters = step.parameters
         keys = {key for key, _ in parameters}
@@ -142,7 +141,7 @@ class Rootfs:
         posix.close(fd)
         return (("mode", f"{mode:o}"),)
 
-    def bind_mount(self, step: s.BindMount) -> None:
+    def bind_mount(self, step: r.BindMount) -> None:
         """Put a host path in place."""
         if step.copy_symlink and self._copy_symlink(step):
             return
@@ -154,7 +153,7 @@ class Rootfs:
         self._refuse_over_proc(step, tree_fd, target_fd)
         self._attach(step, tree_fd, target_fd, has_parameters=False)
 
-    def _copy_symlink(self, step: s.BindMount) -> bool:
+    def _copy_symlink(self, step: r.BindMount) -> bool:
         try:
             target = posix.readlink(encode(step.source))
         except OSError:  # EINVAL: no symlink
@@ -170,7 +169,7 @@ class Rootfs:
             posix.close(parent_fd)
         return True
 
-    def _open_target(self, step: s.Mount, *, directory: bool, strict: bool) -> int:
+    def _open_target(self, step: r.Mount, *, directory: bool, strict: bool) -> int:
         path = step.destination
         if not step.follow_destination:
             parent_fd, name = self.open_parent("/", path)
@@ -184,7 +183,7 @@ class Rootfs:
             return fs.open_beneath(self.root_fd, path)
         return fs.make_in_root(self.root_fd, path, directory=directory)
 
-    def _refuse_over_proc(self, step: s.BindMount, tree_fd: int, target_fd: int) -> None:
+    def _refuse_over_proc(self, step: r.BindMount, tree_fd: int, target_fd: int) -> None:
         """Only procfs may stand on /proc, and in it only the files that lxcfs serves."""
         if step.destination != "/proc" and fs.filesystem_type(target_fd) != c.PROC_SUPER_MAGIC:
             return
@@ -196,7 +195,7 @@ class Rootfs:
                 return
         raise StepError("", "", "it would hide part of procfs", path=step.destination)
 
-    def _attach(self, step: s.Mount, tree_fd: int, target_fd: int, *, has_parameters: bool) -> None:
+    def _attach(self, step: r.Mount, tree_fd: int, target_fd: int, *, has_parameters: bool) -> None:
         if not has_parameters and (step.attr_set or step.attr_clr):
             mount.mount_setattr(tree_fd, step.attr_set, step.attr_clr)
         if step.recursive_set or step.recursive_clr:
@@ -206,7 +205,7 @@ class Rootfs:
         _set_propagations(tree_fd, step.propagations)
         self.mounts[step.destination] = tree_fd
 
-    def change_mount(self, step: s.ChangeMount) -> None:
+    def change_mount(self, step: r.ChangeMount) -> None:
         """Change a mount of ours, or one that the rootfs came with."""
         own_fd = self.mounts.get(step.destination, -1)
         fd = own_fd if own_fd >= 0 else fs.open_in_root(self.root_fd, step.destination)
@@ -231,7 +230,7 @@ class Rootfs:
         posix.close(fs.make_in_root(self.root_fd, parent, directory=True))
         return fs.open_beneath(self.root_fd, parent), name
 
-    def make_device(self, step: s.MakeDevice) -> None:
+    def make_device(self, step: r.MakeDevice) -> None:
         """Make a node, or make sure that the one that is there is the same."""
         parent_fd, name = self.open_parent(step.base, step.path)
         try:
@@ -242,7 +241,7 @@ class Rootfs:
         finally:
             posix.close(parent_fd)
 
-    def _bind_device(self, step: s.MakeDevice, parent_fd: int, name: str) -> None:
+    def _bind_device(self, step: r.MakeDevice, parent_fd: int, name: str) -> None:
         tree_fd = mount.open_tree_at(c.AT_FDCWD, step.path, c.OPEN_TREE_CLONE)
         check_node(step, posix.fstat(tree_fd))
         target_fd = fs.make_entry(parent_fd, name, directory=False)
@@ -250,96 +249,26 @@ class Rootfs:
         posix.close(target_fd)
         posix.close(tree_fd)
 
-    def make_symlink(self, step: s.MakeSymlink) -> None:
+    def make_symlink(self, step: r.MakeSymlink) -> None:
         """Make a link of /dev."""
         parent_fd, name = self.open_parent(step.base, step.path)
         symlink(step.target, name, parent_fd, replace=step.replace)
         posix.close(parent_fd)
 
-    def make_directory(self, step: s.MakeDirectory) -> None:
+    def make_directory(self, step: r.MakeDirectory) -> None:
         """Make the working directory; if it cannot be made, entering it will say why."""
         try:
             posix.close(fs.make_in_root(self.root_fd, step.path, directory=True))
         except OSError:  # EROFS, EACCES, ENOTDIR...
             return
 
-    # --- what is hidden
-
-    def _open_hidden(self, base: str, path: str) -> int | None:
-        """What a masked or read-only path is, found from our own mount; None if it is not there."""
-        try:
-            if base in self.mounts:
-                return self._open_in_mount(base, path)
-            return fs.open_in_root(self.root_fd, path)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-
-    def _open_in_mount(self, base: str, path: str) -> int:
-        if path == base:
-            return posix.dup(self.mounts[base])
-        name = path[len(base) :].lstrip("/")
-        resolve = c.RESOLVE_BENEATH | c.RESOLVE_NO_MAGICLINKS
-        try:
-            return fs.openat2(self.mounts[base], name, c.O_PATH, resolve)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-        # A symlink leads out of the mount, which none of procfs or sysfs does.
-        return fs.open_in_root(self.root_fd, path)
-
-    def make_path_readonly(self, step: s.ReadonlyPath) -> None:
-        """Bind the path on itself, read-only."""
-        target_fd = self._open_hidden(step.base, step.path)
-        if target_fd is None:
-            return
-        tree_fd = mount.clone_tree(target_fd, recursive=True)
-        mount.mount_setattr(tree_fd, attr_set=c.MOUNT_ATTR_RDONLY)
-        mount.move_mount(tree_fd, target_fd)
-        posix.close(target_fd)
-        if step.path in self.mounts:  # later paths below it start from the read-only one
-            self.mounts[step.path] = tree_fd
-        else:
-            posix.close(tree_fd)
-
-    def mask_path(self, step: s.MaskPath) -> None:
-        """Put an empty read-only directory, or /dev/null, over the path."""
-        target_fd = self._open_hidden(step.base, step.path)
-        if target_fd is None:
-            return
-        directory = fs.kind_of(target_fd) == fs.S_IFDIR
-        cover_fd = self._empty_directory() if directory else self._null_device()
-        mount.move_mount(cover_fd, target_fd)
-        posix.close(target_fd)
-        if not directory:
-            posix.close(cover_fd)
-
-    def _null_device(self) -> int:
-        """A detached mount of the host's /dev/null, which must be what it says."""
-        if self._null_fd < 0:
-            self._null_fd = posix.open("/dev/null", _PATH | posix.O_NOFOLLOW)
-            found = posix.fstat(self._null_fd)
-            if not is_device(found, "c", *_NULL_DEVICE):
-                raise StepError("", "", "the host's /dev/null is no null device", path="/dev/null")
-        return mount.clone_tree(self._null_fd, recursive=False)
-
-    def _empty_directory(self) -> int:
-        """A detached mount of an empty read-only directory; one filesystem serves all."""
-        if self._empty_fd < 0:
-            parameters = (("size", "0"), ("nr_inodes", "1"), ("mode", "0755"), ("ro", None))
-            attributes = c.MOUNT_ATTR_RDONLY | c.MOUNT_ATTR_NOSUID | c.MOUNT_ATTR_NODEV
-            self._empty_fd = new_filesystem(
-                "tmpfs", "tmpfs", parameters, attributes | c.MOUNT_ATTR_NOEXEC
-            )
-            return self._empty_fd
-        return mount.clone_tree(self._empty_fd, recursive=False)
-
-    def make_mount_readonly(self, step: s.ReadonlyMount) -> None:
+    def make_mount_readonly(self, step: r.ReadonlyMount) -> None:
         """Make a mount of ours read-only now."""
         mount.mount_setattr(self.mounts[step.destination], attr_set=c.MOUNT_ATTR_RDONLY)
 
     # --- procfs
 
-    def set_sysctl(self, step: s.SetSysctl) -> None:
+    def set_sysctl(self, step: r.SetSysctl) -> None:
         """Write a kernel parameter through a procfs of our own, which nobody can have covered."""
         if self._proc_fd < 0:
             self._proc_fd = new_filesystem("proc", "proc", (), 0)

@@ -13,6 +13,7 @@ from pyoci.engine.rootfs import Rootfs
 from pyoci.errors import StepError
 from pyoci.linux import caps, keyring, namespaces, net, prctl, rlimit
 from pyoci.linux.consts import CLONE_NEWCGROUP, CLONE_NEWTIME
+from pyoci.plan import rootfs_steps as r
 from pyoci.plan import steps as s
 from pyoci.plan.namespaces import CLONE_FLAGS
 
@@ -60,7 +61,7 @@ class InitContext:
 
 def apply_init_step(step: InitStep, context: InitContext) -> None:
     """Carry one step out."""
-    if isinstance(step, s.RootfsStep):
+    if isinstance(step, r.RootfsStep):
         apply_rootfs_step(step, context.rootfs)
     elif isinstance(step, s.ProcessStep):
         apply_process_step(step, context)
@@ -71,37 +72,37 @@ def apply_init_step(step: InitStep, context: InitContext) -> None:
 def apply_rootfs_step(step: RootfsInitStep, rootfs: Rootfs) -> None:  # noqa: C901, PLR0912
     """One call for each kind of step; those of which a plan has most come first."""
     match step:
-        case s.MakeDevice():
+        case r.MakeDevice():
             rootfs.make_device(step)
-        case s.MakeSymlink():
+        case r.MakeSymlink():
             rootfs.make_symlink(step)
-        case s.MountFilesystem():
+        case r.MountFilesystem():
             rootfs.mount_filesystem(step)
-        case s.MaskPath():
-            rootfs.mask_path(step)
-        case s.ReadonlyPath():
-            rootfs.make_path_readonly(step)
-        case s.BindMount():
+        case r.MaskPath():
+            rootfs.hidden.mask_path(step)
+        case r.ReadonlyPath():
+            rootfs.hidden.make_path_readonly(step)
+        case r.BindMount():
             rootfs.bind_mount(step)
-        case s.ChangeMount():
+        case r.ChangeMount():
             rootfs.change_mount(step)
-        case s.SetSysctl():
+        case r.SetSysctl():
             rootfs.set_sysctl(step)
-        case s.SetPropagation():
+        case r.SetPropagation():
             rootfs.set_propagation(step)
-        case s.BindRootfs():
+        case r.BindRootfs():
             rootfs.bind_rootfs(step)
-        case s.MakeDirectory():
+        case r.MakeDirectory():
             rootfs.make_directory(step)
-        case s.ReadonlyMount():
+        case r.ReadonlyMount():
             rootfs.make_mount_readonly(step)
-        case s.PivotRoot():
+        case r.PivotRoot():
             rootfs.pivot_root(step)
-        case s.VerifyMount():
+        case r.VerifyMount():
             rootfs.verify_mount(step)
-        case s.SetRootPropagation():
+        case r.SetRootPropagation():
             rootfs.set_root_propagation(step)
-        case s.ReadonlyRoot():
+        case r.ReadonlyRoot():
             rootfs.make_root_readonly()
 
 

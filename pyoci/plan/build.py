@@ -6,42 +6,35 @@ Why each step stands where it does is said beside it.
 
 from __future__ import annotations
 
-from pyoci.errors import ConfigError, UnsupportedError
-from pyoci.linux import consts as c
-from pyoci.paths import absolute, clean, nearest
+from pyoci.errors import UnsupportedError
+from pyoci.paths import absolute
 from pyoci.plan.cgroup.default_filter import plan_device_filter
 from pyoci.plan.cgroups_path import plan_cgroups_path
-from pyoci.plan.devices import plan_devices
 from pyoci.plan.model import CreatePlan
-from pyoci.plan.mounts import PROPAGATION, MountContext, is_bind, plan_mounts
 from pyoci.plan.namespaces import NamespacePlan
 from pyoci.plan.process import plan_execution, plan_process
+from pyoci.plan.rootfs import plan_rootfs, plan_shared_rootfs
+from pyoci.plan.rootfs_steps import (
+    MaskPath,
+    Mount,
+    PivotRoot,
+    ReadonlyPath,
+    SetSysctl,
+)
 from pyoci.plan.steps import (
     AttachDeviceFilter,
     AwaitHost,
-    BindRootfs,
     EnableControllers,
     LoadSeccomp,
     MakeCgroup,
-    MakeDirectory,
-    MaskPath,
-    Mount,
-    MountFilesystem,
     MoveNetDevice,
-    PivotRoot,
-    ReadonlyPath,
-    ReadonlyRoot,
     RunHooks,
     SendPidfd,
     SendSeccompListener,
     SetDomainname,
     SetHostname,
     SetOomScoreAdj,
-    SetPropagation,
-    SetRootPropagation,
-    SetSysctl,
     SetUpTerminal,
-    VerifyMount,
     WriteCgroup,
     WriteIdMaps,
 )
@@ -207,9 +200,9 @@ def _plan_init(
     hooked = hooks.prestart or hooks.create_runtime or hooks.create_container
     waits = spec.linux.net_devices or hooked
     if namespaces.has("mount"):
-        steps += _plan_rootfs(spec, request, namespaces, cgroup_path, warnings)
+        steps += plan_rootfs(spec, request, namespaces, cgroup_path, warnings)
     else:
-        steps += _plan_shared_rootfs(spec, request, warnings)
+        steps += plan_shared_rootfs(spec, request, warnings)
     at = next(n for n, step in enumerate(steps) if isinstance(step, _AFTER_HOST))
     steps[at:at] = [
         *_plan_terminal(spec, namespaces, steps),
@@ -257,96 +250,6 @@ def _plan_host_part(spec: Spec, *, waits: bool) -> list[InitStep]:
         for key, value in spec.linux.sysctl
     ]
     return steps
-
-
-def _plan_shared_rootfs(spec: Spec, request: CreateRequest, warnings: list[str]) -> list[InitStep]:
-    """Without a mount namespace: every mount would appear on the host and stay there."""
-    linux = spec.linux
-    if linux.masked_paths or linux.readonly_paths or spec.root.readonly:
-        raise ConfigError(
-            "linux.namespaces",
-            "masked or read-only paths and a read-only root need a mount namespace",
-        )
-    if spec.mounts or linux.devices:
-        warnings.append(
-            "mounts, linux.devices: not made, since the container shares its mount namespace"
-        )
-    return [
-        BindRootfs(config="root.path", path=absolute(spec.root.path, request.bundle), bind=False),
-        PivotRoot(config="root.path", how="chroot"),
-    ]
-
-
-def _plan_rootfs(
-    spec: Spec,
-    request: CreateRequest,
-    namespaces: NamespacePlan,
-    cgroup_path: str,
-    warnings: list[str],
-) -> list[InitStep]:
-    linux = spec.linux
-    context = MountContext(
-        request.bundle, cgroup_path, own_cgroup_namespace=namespaces.has("cgroup")
-    )
-    mounts, later, mount_warnings = plan_mounts(spec.mounts, context)
-    warnings += mount_warnings
-    mounted = [mount.destination for mount in mounts]
-    steps: list[InitStep] = [
-        SetPropagation(config="linux.rootfsPropagation", flags=_initial_propagation(linux)),
-        BindRootfs(
-            config="root.path",
-            path=absolute(spec.root.path, request.bundle),
-            shared=_initial_propagation(linux) & c.MS_SHARED != 0,
-        ),
-        *mounts,
-    ]
-    if not any(is_bind(m) and clean(m.destination) == "/dev" for m in spec.mounts):
-        bind = namespaces.has("user")
-        steps += plan_devices(linux.devices, mounted, bind=bind)
-    if spec.process is not None and spec.process.cwd != "/":
-        steps.append(MakeDirectory(config="process.cwd", path=clean(spec.process.cwd)))
-    # Read-only and masked on the handles of our own mounts, before anybody else can be inside.
-    steps += _plan_hidden(linux, mounted)
-    steps += later
-    steps.append(PivotRoot(config="root.path", how="move" if request.no_pivot else "pivot_root"))
-    steps += [
-        VerifyMount(config=mount.config, destination=mount.destination)
-        for mount in mounts
-        if isinstance(mount, MountFilesystem) and mount.type == "proc"
-    ]
-    if linux.rootfs_propagation:
-        flags = PROPAGATION[linux.rootfs_propagation]
-        steps.append(SetRootPropagation(config="linux.rootfsPropagation", flags=flags))
-    if spec.root.readonly:
-        steps.append(ReadonlyRoot(config="root.readonly"))
-    return steps
-
-
-def _plan_hidden(linux: Linux, mounted: list[str]) -> list[InitStep]:
-    steps: list[InitStep] = []
-    for n, path in enumerate(linux.readonly_paths):
-        where = clean(path)
-        steps.append(
-            ReadonlyPath(
-                config=f"linux.readonlyPaths[{n}]", base=nearest(where, mounted), path=where
-            )
-        )
-    for n, path in enumerate(linux.masked_paths):
-        where = clean(path)
-        steps.append(
-            MaskPath(config=f"linux.maskedPaths[{n}]", base=nearest(where, mounted), path=where)
-        )
-    return steps
-
-
-def _initial_propagation(linux: Linux) -> int:
-    """Slave, so that nothing of ours reaches the host; shared only if the config asks for it."""
-    word = linux.rootfs_propagation
-    if word in ("shared", "rshared"):
-        return c.MS_SHARED | c.MS_REC
-    if word in ("private", "rprivate"):
-        return c.MS_PRIVATE | c.MS_REC
-    return c.MS_SLAVE | c.MS_REC
 
 
 def _plan_start(spec: Spec) -> list[RunHooks | LoadSeccomp]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyoci.paths import clean, nearest
-from pyoci.plan.steps import MakeDevice, MakeSymlink
+from pyoci.plan.rootfs_steps import MakeDevice, MakeSymlink
 from pyoci.spec.model import Device
 
 DEFAULT_DEVICES = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pyoci.errors import ConfigError, UnsupportedError
 from pyoci.linux import consts as c
 from pyoci.paths import absolute, clean
-from pyoci.plan.steps import BindMount, ChangeMount, MountFilesystem, ReadonlyMount
+from pyoci.plan.rootfs_steps import BindMount, ChangeMount, MountFilesystem, ReadonlyMount
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

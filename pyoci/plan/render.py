@@ -6,6 +6,7 @@ Never on the hot path: imported when somebody asks, or when a step has failed.
 from __future__ import annotations
 
 from pyoci.linux import consts as c
+from pyoci.plan import rootfs_steps as r
 from pyoci.plan import scheduling
 from pyoci.plan import steps as s
 from pyoci.plan.caps import names_of
@@ -115,29 +116,29 @@ def _attributes(attr_set: int, attr_clr: int) -> list[str]:
     return words + [word for word, (on, off) in ATTRIBUTES.items() if not on and off & cleared]
 
 
-def _mount_options(step: s.Mount) -> str:
+def _mount_options(step: r.Mount) -> str:
     words = _attributes(step.attr_set, step.attr_clr)
     words += [f"r{word}" for word in _attributes(step.recursive_set, step.recursive_clr)]
     names = {flags: word for word, flags in PROPAGATION.items()}
     words += [names[flags] for flags in step.propagations]
-    if isinstance(step, s.MountFilesystem):
+    if isinstance(step, r.MountFilesystem):
         words += [key if value is None else f"{key}={value}" for key, value in step.parameters]
         words += ["tmpcopyup"] if step.copy_up else []
-    if isinstance(step, s.BindMount) and not step.follow_source:
+    if isinstance(step, r.BindMount) and not step.follow_source:
         words.append("src-nofollow")
-    if isinstance(step, s.BindMount) and step.copy_symlink:
+    if isinstance(step, r.BindMount) and step.copy_symlink:
         words.append("copy-symlink")
     if not step.follow_destination:
         words.append("dest-nofollow")
     return f" ({', '.join(words)})" if words else ""
 
 
-def _bind(step: s.BindMount) -> str:
+def _bind(step: r.BindMount) -> str:
     how = "rbind" if step.recursive else "bind"
     return f"mount {step.source} on {step.destination} by {how}{_mount_options(step)}"
 
 
-def _device(step: s.MakeDevice) -> str:
+def _device(step: r.MakeDevice) -> str:
     how = "bind device" if step.bind else "make device"
     owner = f" of {step.uid}:{step.gid}" if step.uid or step.gid else ""
     return f"{how} {step.path} {step.type} {step.major}:{step.minor} {step.mode:04o}{owner}"
@@ -240,26 +241,26 @@ _WORDS: dict[type[s.Step], Callable[..., str]] = {
     s.UnshareCgroupNamespace: lambda step: "unshare cgroup namespace",
     s.JoinSessionKeyring: lambda step: f"join session keyring {step.name}",
     s.SetLoopbackUp: lambda step: "set loopback up",
-    s.SetPropagation: lambda step: f"make all mounts {_propagation(step.flags)}",
-    s.BindRootfs: lambda step: f"{'bind' if step.bind else 'open'} rootfs {step.path}",
-    s.MountFilesystem: lambda step: (
+    r.SetPropagation: lambda step: f"make all mounts {_propagation(step.flags)}",
+    r.BindRootfs: lambda step: f"{'bind' if step.bind else 'open'} rootfs {step.path}",
+    r.MountFilesystem: lambda step: (
         f"mount {step.type} on {step.destination}{_mount_options(step)}"
     ),
-    s.BindMount: _bind,
-    s.ChangeMount: lambda step: f"change mount {step.destination}{_mount_options(step)}",
-    s.MakeDirectory: lambda step: f"make directory {step.path} if missing",
-    s.MakeDevice: _device,
-    s.MakeSymlink: lambda step: f"link {step.path} to {step.target}",
+    r.BindMount: _bind,
+    r.ChangeMount: lambda step: f"change mount {step.destination}{_mount_options(step)}",
+    r.MakeDirectory: lambda step: f"make directory {step.path} if missing",
+    r.MakeDevice: _device,
+    r.MakeSymlink: lambda step: f"link {step.path} to {step.target}",
     s.SetUpTerminal: _terminal,
     s.AwaitHost: lambda step: "wait for main's part",
-    s.SetSysctl: lambda step: f"set sysctl {step.key} to {step.value!r}",
-    s.ReadonlyPath: lambda step: f"make {step.path} read-only",
-    s.MaskPath: lambda step: f"mask {step.path}",
-    s.ReadonlyMount: lambda step: f"make mount {step.destination} read-only",
-    s.PivotRoot: lambda step: f"enter the rootfs by {step.how}",
-    s.VerifyMount: lambda step: f"verify that {step.destination} is our mount",
-    s.ReadonlyRoot: lambda step: "make the root read-only",
-    s.SetRootPropagation: lambda step: f"make the root mount {_propagation(step.flags)}",
+    r.SetSysctl: lambda step: f"set sysctl {step.key} to {step.value!r}",
+    r.ReadonlyPath: lambda step: f"make {step.path} read-only",
+    r.MaskPath: lambda step: f"mask {step.path}",
+    r.ReadonlyMount: lambda step: f"make mount {step.destination} read-only",
+    r.PivotRoot: lambda step: f"enter the rootfs by {step.how}",
+    r.VerifyMount: lambda step: f"verify that {step.destination} is our mount",
+    r.ReadonlyRoot: lambda step: "make the root read-only",
+    r.SetRootPropagation: lambda step: f"make the root mount {_propagation(step.flags)}",
     s.SetHostname: lambda step: f"set hostname {step.name}",
     s.SetDomainname: lambda step: f"set domainname {step.name}",
     s.SetRlimit: lambda step: f"set {step.name} to {step.soft}:{step.hard}",

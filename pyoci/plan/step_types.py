@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from pyoci.plan import rootfs_steps as r
 from pyoci.plan import steps as s
 
 BeforeStep: TypeAlias = s.MakeCgroup | s.OpenNamespace | s.ConnectConsole | s.CloneInit
@@ -34,22 +35,22 @@ NamespaceInitStep: TypeAlias = (
     | s.SetDomainname
 )
 RootfsInitStep: TypeAlias = (
-    s.SetPropagation
-    | s.BindRootfs
-    | s.MountFilesystem
-    | s.BindMount
-    | s.ChangeMount
-    | s.MakeDirectory
-    | s.MakeDevice
-    | s.MakeSymlink
-    | s.SetSysctl
-    | s.ReadonlyPath
-    | s.MaskPath
-    | s.ReadonlyMount
-    | s.PivotRoot
-    | s.VerifyMount
-    | s.ReadonlyRoot
-    | s.SetRootPropagation
+    r.SetPropagation
+    | r.BindRootfs
+    | r.MountFilesystem
+    | r.BindMount
+    | r.ChangeMount
+    | r.MakeDirectory
+    | r.MakeDevice
+    | r.MakeSymlink
+    | r.SetSysctl
+    | r.ReadonlyPath
+    | r.MaskPath
+    | r.ReadonlyMount
+    | r.PivotRoot
+    | r.VerifyMount
+    | r.ReadonlyRoot
+    | r.SetRootPropagation
 )
 ProcessInitStep: TypeAlias = (
     s.SetRlimit

@@ -21,10 +21,6 @@ class Step(Record):
     config: str = ""
 
 
-class RootfsStep(Step):
-    """The base of what init does to the container's filesystem."""
-
-
 class ProcessStep(Step):
     """The base of what init does to itself, becoming the container process."""
 
@@ -172,83 +168,6 @@ class SetLoopbackUp(Step):
     """Bring `lo` of the new network namespace up."""
 
 
-class SetPropagation(RootfsStep):
-    """Set the propagation of all mounts of the new mount namespace; MS_ flags."""
-
-    flags: int
-
-
-class BindRootfs(RootfsStep):
-    """Make the rootfs a mount (unless not `bind`); if `shared` its place propagates to the host."""
-
-    path: str
-    bind: bool = True
-    shared: bool = False
-
-
-class Mount(RootfsStep):
-    """The part that all mounts share: attributes are MOUNT_ATTR_ flags, propagation MS_ flags."""
-
-    destination: str
-    attr_set: int = 0
-    attr_clr: int = 0
-    recursive_set: int = 0
-    recursive_clr: int = 0
-    propagations: tuple[int, ...] = ()
-    follow_destination: bool = True
-
-
-class MountFilesystem(Mount):
-    """Mount a new filesystem of this type; `parameters` go to it as they are (None: a flag)."""
-
-    type: str
-    source: str
-    parameters: tuple[tuple[str, str | None], ...] = ()
-    copy_up: bool = False
-
-
-class BindMount(Mount):
-    """Mount a host path; recursive takes the mounts below it too."""
-
-    source: str
-    recursive: bool
-    follow_source: bool = True
-    copy_symlink: bool = False
-
-
-class ChangeMount(Mount):
-    """Change the attributes of the mount that is at this place already (`remount`)."""
-
-
-class MakeDirectory(RootfsStep):
-    """Make a directory that the process needs, where it is missing and can be made."""
-
-    path: str
-
-
-class MakeDevice(RootfsStep):
-    """Make a node (`type` c, b or p) below the mount at `base`, or `bind` the host's there."""
-
-    base: str
-    path: str
-    type: str
-    major: int
-    minor: int
-    mode: int
-    uid: int
-    gid: int
-    bind: bool = False
-
-
-class MakeSymlink(RootfsStep):
-    """Make a symlink of /dev where nothing of that name exists, or in place of what does."""
-
-    base: str
-    path: str
-    target: str
-    replace: bool = False
-
-
 class SetUpTerminal(Step):
     """Run on a new pty; /dev/console is made in the mount at `base`, if any; a size 0 is none."""
 
@@ -259,55 +178,6 @@ class SetUpTerminal(Step):
 
 class AwaitHost(Step):
     """Let main do its part (network devices, hooks on the host's side) and wait for it."""
-
-
-class SetSysctl(RootfsStep):
-    """Write a kernel parameter of the container's namespaces."""
-
-    key: str
-    value: str
-
-
-class ReadonlyPath(RootfsStep):
-    """Make a path read-only, found from the mount at `base` if that mount is ours."""
-
-    base: str
-    path: str
-
-
-class MaskPath(RootfsStep):
-    """Hide a file behind /dev/null or a directory behind an empty one; `base` as above."""
-
-    base: str
-    path: str
-
-
-class ReadonlyMount(RootfsStep):
-    """Make a mount of ours read-only, now that nothing more is made in it."""
-
-    destination: str
-
-
-class PivotRoot(RootfsStep):
-    """Make the rootfs `/`; how is pivot_root, move (--no-pivot) or chroot (no mount namespace)."""
-
-    how: str
-
-
-class VerifyMount(RootfsStep):
-    """Fail unless what is at this path now is the mount we put there."""
-
-    destination: str
-
-
-class ReadonlyRoot(RootfsStep):
-    """Make the root mount read-only."""
-
-
-class SetRootPropagation(RootfsStep):
-    """Set the propagation of the container's root mount; MS_ flags."""
-
-    flags: int
 
 
 class SetHostname(Step):

@@ -10,7 +10,7 @@ import pytest
 
 from pyoci.engine.nodes import check_node, is_device, is_symlink, make_node, symlink
 from pyoci.errors import StepError
-from pyoci.plan.steps import MakeDevice
+from pyoci.plan.rootfs_steps import MakeDevice
 
 
 @pytest.fixture

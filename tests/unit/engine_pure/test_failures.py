@@ -12,11 +12,12 @@ from pyoci.engine.failures import hint_for, init_error, main_error, start_error
 from pyoci.engine.init import failure_of
 from pyoci.engine.sync import Failure, decode_failure, encode_failure
 from pyoci.errors import ConfigError, StepError
+from pyoci.plan import rootfs_steps as r
 from pyoci.plan import steps as s
 from tests.support.planning import make_config, plan_config
 
 PLAN = plan_config(make_config(mounts=[{"destination": "/proc", "type": "proc", "source": "proc"}]))
-MOUNT = next(n for n, step in enumerate(PLAN.init) if isinstance(step, s.MountFilesystem))
+MOUNT = next(n for n, step in enumerate(PLAN.init) if isinstance(step, r.MountFilesystem))
 
 
 def test_a_step_of_init_with_an_errno() -> None:

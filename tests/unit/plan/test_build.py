@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pyoci.errors import ConfigError, PyociError
+from pyoci.plan import rootfs_steps as r
 from pyoci.plan import steps as s
 from pyoci.record import replace
 from tests.support.planning import FACTS, NAMESPACES, make_config, plan_config
@@ -85,7 +86,7 @@ def test_the_filter_is_the_last_thing() -> None:
 @pytest.mark.parametrize(("no_pivot", "how"), [(False, "pivot_root"), (True, "move")])
 def test_no_pivot(no_pivot: bool, how: str) -> None:
     plan = plan_config(with_linux(), no_pivot=no_pivot)
-    assert [step.how for step in plan.init if isinstance(step, s.PivotRoot)] == [how]
+    assert [step.how for step in plan.init if isinstance(step, r.PivotRoot)] == [how]
 
 
 def test_without_a_mount_namespace_nothing_is_mounted() -> None:
@@ -95,8 +96,8 @@ def test_without_a_mount_namespace_nothing_is_mounted() -> None:
     found = [type(step).__name__ for step in plan.init]
     assert "MountFilesystem" not in found
     assert "SetPropagation" not in found
-    (rootfs,) = (step for step in plan.init if isinstance(step, s.BindRootfs))
-    (root,) = (step for step in plan.init if isinstance(step, s.PivotRoot))
+    (rootfs,) = (step for step in plan.init if isinstance(step, r.BindRootfs))
+    (root,) = (step for step in plan.init if isinstance(step, r.PivotRoot))
     assert (rootfs.bind, root.how) == (False, "chroot")
     assert plan.warnings == (
         "mounts, linux.devices: not made, since the container shares its mount namespace",
@@ -125,7 +126,7 @@ def test_devices_are_bound_in_a_new_user_namespace() -> None:
     mapping = [{"containerID": 0, "hostID": 1000, "size": 10}]
     config = with_linux("user", "mount", uidMappings=mapping, gidMappings=mapping)
     plan = plan_config(config)
-    assert all(step.bind for step in plan.init if isinstance(step, s.MakeDevice))
+    assert all(step.bind for step in plan.init if isinstance(step, r.MakeDevice))
     assert isinstance(plan.init[0], s.AwaitIdMaps)
     assert isinstance(plan.beside[0], s.WriteIdMaps)
 
@@ -134,13 +135,13 @@ def test_what_is_hidden_is_found_from_our_own_mounts() -> None:
     config = with_linux(maskedPaths=["/proc/kcore", "/etc/x"], readonlyPaths=["/proc/./sys/"])
     config["mounts"] = [{"destination": "/proc", "type": "proc", "source": "proc"}]
     plan = plan_config(config)
-    assert [(x.base, x.path) for x in plan.init if isinstance(x, s.MaskPath)] == [
+    assert [(x.base, x.path) for x in plan.init if isinstance(x, r.MaskPath)] == [
         ("/proc", "/proc/kcore"), ("/", "/etc/x"),
     ]  # fmt: skip
-    assert [(x.base, x.path) for x in plan.init if isinstance(x, s.ReadonlyPath)] == [
+    assert [(x.base, x.path) for x in plan.init if isinstance(x, r.ReadonlyPath)] == [
         ("/proc", "/proc/sys")
     ]
-    assert [x.destination for x in plan.init if isinstance(x, s.VerifyMount)] == ["/proc"]
+    assert [x.destination for x in plan.init if isinstance(x, r.VerifyMount)] == ["/proc"]
 
 
 def test_a_read_only_tmpfs_is_filled_first() -> None:

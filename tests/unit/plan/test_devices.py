@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pyoci.plan.devices import DEFAULT_DEVICES, DEFAULT_LINKS, plan_devices
-from pyoci.plan.steps import MakeDevice, MakeSymlink
+from pyoci.plan.rootfs_steps import MakeDevice, MakeSymlink
 from pyoci.spec.model import Device
 
 MOUNTED = ["/proc", "/dev", "/dev/pts"]

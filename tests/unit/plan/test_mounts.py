@@ -22,7 +22,7 @@ from pyoci.plan.mounts import (
     plan_mounts,
     split_data,
 )
-from pyoci.plan.steps import BindMount, ChangeMount, MountFilesystem, ReadonlyMount
+from pyoci.plan.rootfs_steps import BindMount, ChangeMount, MountFilesystem, ReadonlyMount
 from pyoci.spec.model import IdMapping, Mount
 
 CONTEXT = MountContext("/bundle", "/sys/fs/cgroup/web", own_cgroup_namespace=True)

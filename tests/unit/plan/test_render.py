@@ -8,12 +8,13 @@ import json
 import pytest
 
 from pyoci import jsonio
+from pyoci.plan import rootfs_steps as r
 from pyoci.plan import scheduling
 from pyoci.plan import steps as s
 from pyoci.plan.render import describe, render_json, render_text
 from tests.support.planning import NAMESPACES, make_config, plan_config
 
-BASES = (s.Step, s.RootfsStep, s.ProcessStep, s.Mount, s.SchedulingStep)
+BASES = (s.Step, r.RootfsStep, s.ProcessStep, r.Mount, s.SchedulingStep)
 KINDS = [
     kind
     for module in (s, scheduling)
@@ -44,7 +45,7 @@ def example(kind: type[s.Step]) -> s.Step:
         types |= inspect.get_annotations(base)
     own = {n: t for n, t in types.items() if not n.startswith("_")}
     values = {name: VALUES[kind_name] for name, kind_name in own.items()}
-    if kind in (s.SetPropagation, s.SetRootPropagation):
+    if kind in (r.SetPropagation, r.SetRootPropagation):
         values["flags"] = 1 << 18  # MS_PRIVATE: not every number has a name
     return kind(**values)  # type: ignore[arg-type]
 
@@ -66,34 +67,34 @@ def test_the_list_of_kinds_is_not_empty_by_accident() -> None:
     ("step", "words"),
     [
         (
-            s.BindMount(
+            r.BindMount(
                 destination="/d", source="/s", recursive=True, attr_set=1, propagations=(1 << 19,)
             ),
             "mount /s on /d by rbind (ro, slave)",
         ),
         (
-            s.BindMount(
+            r.BindMount(
                 destination="/d", source="/s", recursive=False, attr_clr=0x5, recursive_set=1
             ),
             "mount /s on /d by bind (rw, dev, rro)",
         ),
         (
-            s.MountFilesystem(
+            r.MountFilesystem(
                 destination="/t", type="tmpfs", source="tmpfs", attr_set=0x16, attr_clr=0x70,
                 parameters=(("size", "1k"), ("huge", None)), copy_up=True,
             ),
             "mount tmpfs on /t (nosuid, nodev, noatime, size=1k, huge, tmpcopyup)",
         ),
-        (s.MountFilesystem(destination="/p", type="proc", source="proc"), "mount proc on /p"),
+        (r.MountFilesystem(destination="/p", type="proc", source="proc"), "mount proc on /p"),
         (
-            s.BindMount(
+            r.BindMount(
                 destination="/d", source="/s", recursive=True, attr_clr=0x70, follow_source=False,
                 follow_destination=False, copy_symlink=True,
             ),
             "mount /s on /d by rbind (relatime, src-nofollow, copy-symlink, dest-nofollow)",
         ),
         (
-            s.MakeDevice(
+            r.MakeDevice(
                 base="/", path="/d", type="b", major=8, minor=0, mode=0o60, uid=5, gid=0
             ),
             "make device /d b 8:0 0060 of 5:0",

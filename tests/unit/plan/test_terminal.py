@@ -8,16 +8,8 @@ import pytest
 
 from pyoci.errors import ConfigError, PyociError, UsageError
 from pyoci.plan.render import describe
-from pyoci.plan.steps import (
-    ConnectConsole,
-    MakeDevice,
-    MaskPath,
-    PivotRoot,
-    RunHooks,
-    SendPidfd,
-    SetUpTerminal,
-    SetUser,
-)
+from pyoci.plan.rootfs_steps import MakeDevice, MaskPath, PivotRoot
+from pyoci.plan.steps import ConnectConsole, RunHooks, SendPidfd, SetUpTerminal, SetUser
 from tests.support.planning import make_config, plan_config
 
 DEV = {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"}
