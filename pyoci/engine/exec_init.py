@@ -21,15 +21,25 @@ import posix
 
 from pyoci.engine import sync
 from pyoci.engine.execute import Execution
-from pyoci.engine.init import failure_of, seal
-from pyoci.engine.rootfs import Rootfs
-from pyoci.engine.steps import InitContext, apply_init_step
+from pyoci.engine.process_steps import (
+    ProcessContext,
+    apply_process_step,
+    become_root,
+    join_keyring,
+    seal,
+)
 from pyoci.linux import namespaces, prctl
 from pyoci.linux.clone import LAST_FD, close_range
 from pyoci.linux.consts import O_PATH
 from pyoci.plan.exec import EnterRoot, JoinNamespaces, SetCpuAffinity
 from pyoci.plan.namespaces import CLONE_FLAGS
-from pyoci.plan.steps import LoadSeccomp, SchedulingStep, SetOomScoreAdj
+from pyoci.plan.steps import (
+    BecomeRoot,
+    JoinSessionKeyring,
+    LoadSeccomp,
+    SchedulingStep,
+    SetOomScoreAdj,
+)
 from pyoci.record import replace
 
 TYPE_CHECKING = False
@@ -61,18 +71,8 @@ def run_exec(plan: ExecPlan, sync_fd: int, init_pidfd: int, root_fd: int) -> NoR
         prctl.set_dumpable(dumpable=False)
         process.run()
     except BaseException as error:  # nothing may reach the interpreter
-        sync.send_failure(sync_fd, failure_of(error, process.step))
+        sync.send_failure(sync_fd, sync.failure_of(error, process.step))
     posix._exit(1)  # noqa: SLF001  (its name)
-
-
-class _Context(InitContext):
-    """What the steps carry along where nothing is mounted and no hook is run."""
-
-    def __init__(self, sync_fd: int) -> None:
-        self.sync_fd = sync_fd
-        self.namespace_fds = {}
-        self.rootfs = Rootfs()
-        self.entered_directory = False
 
 
 class _Process:
@@ -84,7 +84,7 @@ class _Process:
         self.sync_fd = sync_fd
         self.init_pidfd = init_pidfd
         self.root_fd = root_fd
-        self.context = _Context(sync_fd)
+        self.context = ProcessContext()
 
     def run(self) -> None:
         """Take every step, tell main, become the program."""
@@ -124,8 +124,12 @@ class _Process:
             posix.sched_setaffinity(0, step.cpus)
         elif isinstance(step, SetOomScoreAdj):
             _write_oom_score_adj(step.value)
+        elif isinstance(step, BecomeRoot):
+            become_root()
+        elif isinstance(step, JoinSessionKeyring):
+            join_keyring(step.name)
         else:
-            apply_init_step(step, self.context)
+            apply_process_step(step, self.context)
 
     def _join(self, step: JoinNamespaces) -> None:
         flags = 0

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import gc
 import posix
-import sys
 
 from pyoci.engine import sync
 from pyoci.engine.execute import Execution
+from pyoci.engine.process_steps import seal
 from pyoci.engine.steps import InitContext, apply_init_step, run_container_hooks
-from pyoci.engine.sync import Failure
-from pyoci.errors import PyociError, StepError, describe_oserror
+from pyoci.engine.sync import Failure, failure_of
+from pyoci.errors import StepError
 from pyoci.linux import prctl
 from pyoci.linux.clone import LAST_FD, close_range
 from pyoci.linux.sockets import import_socket
@@ -54,14 +54,6 @@ class Inheritance:
         self.namespace_fds = namespace_fds
 
 
-class _Sealed:
-    """An importer that refuses: after pivot_root an import would run the container's files."""
-
-    def find_spec(self, name: str, *_: object) -> None:
-        message = f"import of {name} after the import system was sealed"
-        raise ImportError(message)
-
-
 def import_for_init(plan: CreatePlan) -> None:
     """Import what only some plans need: main calls this before there is an init to be sealed."""
     steps = (*plan.init, *plan.ready, *plan.start)
@@ -79,14 +71,6 @@ def import_for_init(plan: CreatePlan) -> None:
         import pyoci.engine.copyup
     if any(isinstance(step, PivotRoot) and step.how == "move" for step in steps):
         import pyoci.engine.move_root  # noqa: F401
-
-
-def seal() -> None:
-    """Shut the import system for good (the class of CVE-2019-14271)."""
-    sys.path.clear()
-    sys.path_hooks.clear()
-    sys.path_importer_cache.clear()
-    sys.meta_path[:] = [_Sealed()]
 
 
 def run_init(plan: CreatePlan, given: Inheritance) -> NoReturn:
@@ -125,19 +109,6 @@ class _Report:
             self._send(failure)
         except OSError:  # a full disk: the start will say that init ended without a word
             return
-
-
-def failure_of(error: BaseException, step: int) -> Failure:
-    """An exception as the message that main words an error from."""
-    if isinstance(error, StepError):
-        return Failure(
-            step=step, errno=error.errno, path=error.path, detail=error.message, hint=error.hint
-        )
-    if isinstance(error, PyociError):
-        return Failure(step=step, detail=error.message, hint=error.hint)
-    if isinstance(error, OSError):
-        return Failure(step=step, errno=error.errno or 0, detail=describe_oserror(error))
-    return Failure(step=step, detail=f"internal error: {type(error).__name__}: {error}")
 
 
 def _run(plan: CreatePlan, given: Inheritance, report: _Report) -> None:

@@ -32,6 +32,7 @@ from __future__ import annotations
 import posix
 
 from pyoci import jsonio
+from pyoci.errors import PyociError, StepError, describe_oserror
 from pyoci.record import Record
 
 IDS_MAPPED = b"ids_mapped"
@@ -60,6 +61,19 @@ class Failure(Record):
     path: str = ""
     detail: str = ""
     hint: str = ""
+
+
+def failure_of(error: BaseException, step: int) -> Failure:
+    """An exception as the message that main words an error from."""
+    if isinstance(error, StepError):
+        return Failure(
+            step=step, errno=error.errno, path=error.path, detail=error.message, hint=error.hint
+        )
+    if isinstance(error, PyociError):
+        return Failure(step=step, detail=error.message, hint=error.hint)
+    if isinstance(error, OSError):
+        return Failure(step=step, errno=error.errno or 0, detail=describe_oserror(error))
+    return Failure(step=step, detail=f"internal error: {type(error).__name__}: {error}")
 
 
 def send(fd: int, kind: bytes) -> None:

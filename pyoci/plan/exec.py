@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from pyoci.plan.step_types import InitStep
+    from pyoci.plan.step_types import ProcessInitStep
     from pyoci.plan.steps import ExecuteProcess
     from pyoci.spec.model import Linux
     from pyoci.spec.users import Identity
@@ -71,7 +71,15 @@ class SetCpuAffinity(Step):
 
 
 if TYPE_CHECKING:
-    ExecStep: TypeAlias = JoinNamespaces | EnterRoot | SetCpuAffinity | SetOomScoreAdj | InitStep
+    ExecStep: TypeAlias = (
+        JoinNamespaces
+        | EnterRoot
+        | SetCpuAffinity
+        | SetOomScoreAdj
+        | BecomeRoot
+        | JoinSessionKeyring
+        | ProcessInitStep
+    )
 
 
 class ExecPlan(Record):

@@ -17,7 +17,7 @@ from pyoci.spec.model import Linux
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pyoci.plan.step_types import InitStep
+    from pyoci.plan.step_types import ProcessInitStep
     from pyoci.spec.model import Process
 
 # sys/resource.h; the same on every architecture pyoci knows.
@@ -45,10 +45,10 @@ NO_LINUX = Linux()
 
 def plan_process(
     process: Process, linux: Linux = NO_LINUX, *, has_filter: bool
-) -> tuple[list[InitStep], list[str]]:
+) -> tuple[list[ProcessInitStep], list[str]]:
     """The steps up to `created`, and warnings; ExecuteProcess comes after start."""
     _check_supported(process)
-    steps: list[InitStep] = [
+    steps: list[ProcessInitStep] = [
         SetRlimit(
             config=f"process.rlimits[{n}]",
             name=limit.type,

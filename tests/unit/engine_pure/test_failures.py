@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyoci.engine.failures import hint_for, init_error, main_error, start_error
-from pyoci.engine.init import failure_of
-from pyoci.engine.sync import Failure, decode_failure, encode_failure
+from pyoci.engine.sync import Failure, decode_failure, encode_failure, failure_of
 from pyoci.errors import ConfigError, StepError
 from pyoci.plan import rootfs_steps as r
 from pyoci.plan import steps as s
