@@ -20,7 +20,14 @@ from pyoci.linux import prctl
 from pyoci.linux.clone import LAST_FD, close_range
 from pyoci.linux.sockets import import_socket
 from pyoci.plan.rootfs_steps import MountFilesystem, PivotRoot
-from pyoci.plan.steps import ChangeDirectory, LoadSeccomp, RunHooks, SchedulingStep, SetUpTerminal
+from pyoci.plan.steps import (
+    ChangeDirectory,
+    CloneSibling,
+    LoadSeccomp,
+    RunHooks,
+    SchedulingStep,
+    SetUpTerminal,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +64,8 @@ class Inheritance:
 def import_for_init(plan: CreatePlan) -> None:
     """Import what only some plans need: main calls this before there is an init to be sealed."""
     steps = (*plan.init, *plan.ready, *plan.start)
+    if any(isinstance(step, CloneSibling) for step in steps):
+        import pyoci.engine.intermediate
     if any(isinstance(step, RunHooks) for step in steps):
         import pyoci.engine.hooks
     if any(isinstance(step, LoadSeccomp) for step in steps):

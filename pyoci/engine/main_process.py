@@ -53,6 +53,7 @@ class MainProcess:
         self.state = state
         self.undo = undo
         self.namespace_fds: dict[str, int] = {}
+        self.entered = False  # a pid namespace, that init is to be born in
         self.cgroup_fd = -1
         self.pid = 0
         self.pidfd = -1
@@ -128,7 +129,8 @@ class MainProcess:
         if _is_own_namespace(fd, step.kind) and self._sets_parameters_of(step.kind):
             detail = f"{step.path} is our own: linux.sysctl would change the host"
             raise StepError("main", "", detail, 0, step.path)
-        if step.kind == "pid":  # for our children, so for init
+        if step.enter:  # for our children, so for init
+            self.entered = True
             self.undo.push("leave the pid namespace", namespaces.leave_pid_namespace)
             namespaces.setns(fd, found)
 
@@ -158,11 +160,21 @@ class MainProcess:
             run_init(self.plan, given)
         self.undo.push("kill init", self._kill_init)
         posix.close(init_fd)
-        if "pid" in self.namespace_fds:
+        if self.entered:
             namespaces.leave_pid_namespace()
+        if any(isinstance(step, s.CloneSibling) for step in self.plan.init):
+            self._adopt_sibling()
         found = read_process(self.pid)
         self.state = replace(self.state, pid=self.pid, start_time=found[1] if found else 0)
         store.write_state(self.dir_fd, self.state)
+
+    def _adopt_sibling(self) -> None:
+        from pyoci.engine.intermediate import adopt_sibling
+
+        kind, content = sync.receive_message(self.sync_fd)
+        if kind != sync.SIBLING:
+            raise self._init_failed(sync.decode_failure(content) if kind == sync.FAILED else None)
+        self.pid, self.pidfd = adopt_sibling(self.sync_fd, self.pidfd, content)
 
     def _kill_init(self) -> None:
         pidfd_send_signal(self.pidfd, _SIGKILL)

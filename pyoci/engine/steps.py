@@ -117,7 +117,11 @@ def apply_namespace_step(step: NamespaceInitStep, context: InitContext) -> None:
         case s.BecomeRoot():
             become_root()
         case s.UnshareNamespaces():
-            unshare_namespaces(step)
+            namespaces.unshare(clone_flags(step.kinds))
+        case s.CloneSibling():
+            from pyoci.engine.intermediate import clone_sibling
+
+            clone_sibling(clone_flags(step.kinds), context.sync_fd)
         case s.UnshareTimeNamespace():
             namespaces.unshare(CLONE_NEWTIME)
         case s.SetTimeOffset():
@@ -161,12 +165,12 @@ def await_id_maps(sync_fd: int) -> None:
     become_root()
 
 
-def unshare_namespaces(step: s.UnshareNamespaces) -> None:
-    """Get new namespaces of these kinds in one call."""
+def clone_flags(kinds: tuple[str, ...]) -> int:
+    """The CLONE_NEW flags of namespaces of these kinds."""
     flags = 0
-    for kind in step.kinds:
+    for kind in kinds:
         flags |= CLONE_FLAGS[kind]
-    namespaces.unshare(flags)
+    return flags
 
 
 def set_time_offset(step: s.SetTimeOffset) -> None:

@@ -2,6 +2,8 @@
 
     main                                          init
      | ------------- clone3 ----------------------> |
+     | <------------------------- sibling NUMBER -- |  only a pid namespace in a joined user one:
+     | -- adopted --------------------------------> |  init proper; who made it has ended
      | -- ids_mapped -----------------------------> |  only with a new user namespace
      |                                              |  namespaces, mounts, devices
      | <----------------------------- host_hooks -- |  only if main has steps beside
@@ -22,9 +24,9 @@
      | <----------------- end of file | failed ---- |  run: the socket; start: exec.result
 
 One message is one datagram of a SOCK_SEQPACKET pair: its kind, and after a blank
-for `failed` a JSON object, for `listener` the number of a descriptor of init. The
-descriptors are close-on-exec: end of file after `start` means that execve has
-happened or that init is dead, before `ready` only the latter.
+for `failed` a JSON object, for `listener` the number of a descriptor of init, for
+`sibling` its pid. The descriptors are close-on-exec: end of file after `start` means
+that execve has happened or that init is dead, before `ready` only the latter.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ from pyoci import jsonio
 from pyoci.errors import PyociError, StepError, describe_oserror
 from pyoci.record import Record
 
+SIBLING = b"sibling"
+ADOPTED = b"adopted"
 IDS_MAPPED = b"ids_mapped"
 HOST_HOOKS = b"host_hooks"
 HOOKS_DONE = b"hooks_done"

@@ -50,7 +50,9 @@ if TYPE_CHECKING:
 def build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePlan:
     """The plan of one container; ConfigError or UnsupportedError where there can be none."""
     _check_supported(spec, request)
-    namespaces = NamespacePlan(spec.linux.namespaces, spec.linux.time_offsets)
+    namespaces = NamespacePlan(
+        spec.linux.namespaces, spec.linux.time_offsets, privileged=facts.euid == 0
+    )
     cgroup = plan_cgroups_path(spec.linux.cgroups_path, request.container_id, facts)
     warnings: list[str] = []
     start = _plan_start(spec)

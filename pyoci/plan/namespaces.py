@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pyoci.errors import UnsupportedError
 from pyoci.linux import consts as c
 from pyoci.plan.steps import (
     AwaitIdMaps,
     BecomeRoot,
     CloneInit,
+    CloneSibling,
     EnterTimeNamespace,
     JoinNamespace,
     JoinSessionKeyring,
@@ -55,9 +55,14 @@ class NamespacePlan:
     """The namespaces of one container, sorted into what becomes of them."""
 
     def __init__(
-        self, namespaces: tuple[Namespace, ...], time_offsets: tuple[TimeOffset, ...] = ()
+        self,
+        namespaces: tuple[Namespace, ...],
+        time_offsets: tuple[TimeOffset, ...] = (),
+        *,
+        privileged: bool = True,
     ) -> None:
-        """Sort; UnsupportedError for a new pid namespace in a joined user namespace."""
+        """Sort them; `privileged` is whether main has rights over its own user namespace."""
+        self.privileged = privileged
         self.time_offsets = time_offsets
         self.causes: dict[str, str] = {}
         self.joined: dict[str, str] = {}
@@ -69,16 +74,18 @@ class NamespacePlan:
                 self.joined[kind] = namespace.path
             else:
                 self.new += (kind,)
-        if "user" in self.joined and "pid" in self.new:
-            # Its proc could not be mounted: clone3 would make it the runtime's user namespace's.
-            what = "joining a user namespace together with a new pid namespace"
-            message = f"{self.causes['user']}: {what} is not supported by this version of pyoci"
-            raise UnsupportedError(message)
+        # Only with the rights of the joined user namespace can an ordinary user join others.
+        self._user_first = "user" in self.joined and not privileged
 
     def open_steps(self) -> list[OpenNamespace]:
         """Main opens, and checks, every namespace that is joined."""
         return [
-            OpenNamespace(kind=kind, path=path, config=self.causes[kind])
+            OpenNamespace(
+                kind=kind,
+                path=path,
+                config=self.causes[kind],
+                enter=kind == "pid" and not self._user_first,
+            )
             for kind, path in self.joined.items()
         ]
 
@@ -98,9 +105,8 @@ class NamespacePlan:
         if "user" in self.new:
             steps.append(AwaitIdMaps(config="linux.uidMappings"))
         if "user" in self.joined:
+            steps += self._make_in_joined_user_namespace()
             steps.append(BecomeRoot(config=self.causes["user"]))
-            if kinds := self._kinds_to_make():
-                steps.append(UnshareNamespaces(kinds=kinds, config="linux.namespaces"))
         if keyring:
             steps.append(JoinSessionKeyring(name=keyring))
         steps += last
@@ -110,22 +116,34 @@ class NamespacePlan:
             steps.append(SetLoopbackUp(config=self.causes["network"]))
         return steps
 
+    def _make_in_joined_user_namespace(self) -> list[InitStep]:
+        """New namespaces that the joined one owns: only from inside of it can they be made.
+
+        A pid namespace, new or joined from in there, takes one more process to be born in it.
+        """
+        kinds = self._kinds_to_make()
+        if "pid" in kinds or ("pid" in self.joined and self._user_first):
+            return [CloneSibling(kinds=kinds, config=self.causes["pid"])]
+        return [UnshareNamespaces(kinds=kinds, config="linux.namespaces")] if kinds else []
+
     def _join_steps(self) -> tuple[list[InitStep], list[InitStep]]:
         """The joins before and after init changes its user.
 
         What is joined along with a user namespace may belong to another one, the runtime's say:
         only before does init have the right to enter it. The mount namespace stays last.
         """
-        steps: list[InitStep] = [
-            JoinNamespace(kind=kind, config=self.causes[kind])
-            for kind in _JOIN_ORDER
-            if kind in self.joined
-        ]
+        steps: list[InitStep] = [self._join(kind) for kind in _JOIN_ORDER if kind in self.joined]
         if "user" not in self.joined:
             return [], steps
         at = len(steps) - ("mount" in self.joined)
-        user = JoinNamespace(kind="user", config=self.causes["user"])
-        return [*steps[:at], user], steps[at:]
+        user = self._join("user")
+        if not self._user_first:
+            return [*steps[:at], user], steps[at:]
+        pid = [self._join("pid")] if "pid" in self.joined else []
+        return [user, *pid, *steps[:at]], steps[at:]
+
+    def _join(self, kind: str) -> JoinNamespace:
+        return JoinNamespace(kind=kind, config=self.causes[kind])
 
     def _time_steps(self) -> list[InitStep]:
         if "time" not in self.new:

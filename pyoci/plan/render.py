@@ -205,6 +205,10 @@ def _hooks(step: s.RunHooks) -> str:
     return f"run {step.kind} hooks: {', '.join(hook.path for hook in step.hooks)}"
 
 
+def _new_namespaces(kinds: tuple[str, ...]) -> str:
+    return f"with new {', '.join(kinds)} namespaces" if kinds else "without new namespaces"
+
+
 def _propagation(flags: int) -> str:
     return next(word for word, value in PROPAGATION.items() if value == flags)
 
@@ -216,13 +220,11 @@ _WORDS: dict[type[s.Step], Callable[..., str]] = {
     s.AttachDeviceFilter: lambda step: (
         f"attach device filter of the default and {len(step.rules)} more rules"
     ),
-    s.OpenNamespace: lambda step: f"open {step.kind} namespace {step.path}",
-    s.ConnectConsole: _console,
-    s.CloneInit: lambda step: (
-        f"clone init with new {', '.join(step.kinds)} namespaces"
-        if step.kinds
-        else "clone init without new namespaces"
+    s.OpenNamespace: lambda step: (
+        f"{'enter' if step.enter else 'open'} {step.kind} namespace {step.path}"
     ),
+    s.ConnectConsole: _console,
+    s.CloneInit: lambda step: f"clone init {_new_namespaces(step.kinds)}",
     s.WriteIdMaps: lambda step: "write uid_map and gid_map",
     s.SetOomScoreAdj: lambda step: f"set oom_score_adj to {step.value}",
     s.MoveNetDevice: lambda step: f"move network device {step.host_name} in as {step.name}",
@@ -233,6 +235,7 @@ _WORDS: dict[type[s.Step], Callable[..., str]] = {
     s.JoinNamespace: lambda step: f"join {step.kind} namespace",
     s.BecomeRoot: lambda step: "become 0:0 of the joined user namespace",
     s.UnshareNamespaces: lambda step: f"unshare {', '.join(step.kinds)} namespaces",
+    s.CloneSibling: lambda step: f"clone init once more {_new_namespaces(step.kinds)}",
     s.UnshareTimeNamespace: lambda step: "unshare time namespace",
     s.SetTimeOffset: lambda step: (
         f"set clock {step.clock} {step.secs} s + {step.nanosecs} ns ahead"

@@ -22,6 +22,7 @@ NamespaceInitStep: TypeAlias = (
     | s.JoinNamespace
     | s.BecomeRoot
     | s.UnshareNamespaces
+    | s.CloneSibling
     | s.UnshareTimeNamespace
     | s.SetTimeOffset
     | s.EnterTimeNamespace

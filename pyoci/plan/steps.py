@@ -57,10 +57,11 @@ class AttachDeviceFilter(Step):
 
 
 class OpenNamespace(Step):
-    """Open the namespace to join at a host path, and check its type."""
+    """Open the namespace to join at a host path, check its type; `enter` it, for our children."""
 
     kind: str
     path: str
+    enter: bool = False
 
 
 class ConnectConsole(Step):
@@ -134,6 +135,12 @@ class BecomeRoot(Step):
 
 class UnshareNamespaces(Step):
     """Get new namespaces of these kinds, owned by the user namespace that was joined."""
+
+    kinds: tuple[str, ...]
+
+
+class CloneSibling(Step):
+    """Make init proper with such new namespaces, as another child of main; what made it ends."""
 
     kinds: tuple[str, ...]
 

@@ -132,7 +132,8 @@ def test_only_the_command_line_and_init_end_the_process() -> None:
         for called, _ in calls(tree)
         if called in ("posix._exit", "os._exit", "sys.exit", "exit", "quit")
     }
-    assert ends == {"cli/main.py", "engine/init.py", "engine/exec_init.py"}
+    processes = ("init", "exec_init", "intermediate")
+    assert ends == {"cli/main.py", *[f"engine/{name}.py" for name in processes]}
 
 
 def test_nothing_prints() -> None:

@@ -127,11 +127,6 @@ LATER = {
 }  # fmt: skip
 
 UNSUPPORTED = {
-    "new pid namespace in a joined user namespace": (
-        make_config(linux={"namespaces": [{"type": "pid"}, {"type": "user", "path": "/u"}]}),
-        "linux.namespaces[1]: joining a user namespace together with a new pid namespace "
-        "is not supported by this version of pyoci",
-    ),
     "id-mapped mount": (
         mounts({**BIND, "uidMappings": MAPPING, "gidMappings": MAPPING}),
         "mounts[0]: id-mapped mounts are not supported by this version of pyoci",

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
-from pyoci.errors import UnsupportedError
 from pyoci.plan.namespaces import CLONE_FLAGS, PROC_NAMES, NamespacePlan
 from pyoci.plan.steps import (
     AwaitIdMaps,
     BecomeRoot,
     CloneInit,
+    CloneSibling,
     EnterTimeNamespace,
     JoinNamespace,
     JoinSessionKeyring,
@@ -28,13 +26,11 @@ from pyoci.spec.model import Namespace, TimeOffset
 SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.json"
 
 
-def make(*words: str) -> NamespacePlan:
+def make(*words: str, privileged: bool = True) -> NamespacePlan:
     """A plan of namespaces written `type` or `type=path`."""
-    return NamespacePlan(
-        tuple(
-            Namespace(type=kind, path=path) for kind, _, path in (w.partition("=") for w in words)
-        )
-    )
+    pairs = (word.partition("=") for word in words)
+    namespaces = tuple(Namespace(type=kind, path=path) for kind, _, path in pairs)
+    return NamespacePlan(namespaces, privileged=privileged)
 
 
 def test_every_type_of_the_schema_is_known() -> None:
@@ -58,7 +54,7 @@ def test_new_and_joined() -> None:
 
 def test_main_opens_what_is_joined() -> None:
     assert make("pid=/p", "ipc", "network=/n").open_steps() == [
-        OpenNamespace(kind="pid", path="/p", config="linux.namespaces[0]"),
+        OpenNamespace(kind="pid", path="/p", config="linux.namespaces[0]", enter=True),
         OpenNamespace(kind="network", path="/n", config="linux.namespaces[2]"),
     ]
 
@@ -111,8 +107,8 @@ def test_a_joined_user_namespace_owns_the_new_ones() -> None:
         # With the runtime's rights still: it may be another's.
         JoinNamespace(kind="network", config="linux.namespaces[1]"),
         JoinNamespace(kind="user", config="linux.namespaces[0]"),
-        BecomeRoot(config="linux.namespaces[0]"),
         UnshareNamespaces(kinds=("uts", "mount"), config="linux.namespaces"),
+        BecomeRoot(config="linux.namespaces[0]"),
         JoinSessionKeyring(name="_ses.web"),
     ]
 
@@ -126,6 +122,34 @@ def test_a_joined_mount_namespace_stays_the_last_to_join() -> None:
     assert kinds == ["ipc", "user", "mount"]
 
 
-def test_refused() -> None:
-    with pytest.raises(UnsupportedError, match=r"linux\.namespaces\[1\]: joining a user namespace"):
-        make("pid", "user=/u")
+def test_a_pid_namespace_in_a_joined_user_namespace_takes_one_more_process() -> None:
+    plan = make("pid", "user=/u", "mount")
+    assert plan.clone_step().kinds == ()
+    assert plan.init_steps("") == [
+        JoinNamespace(kind="user", config="linux.namespaces[1]"),
+        CloneSibling(kinds=("pid", "mount"), config="linux.namespaces[0]"),
+        BecomeRoot(config="linux.namespaces[1]"),
+    ]
+
+
+def test_root_needs_no_other_process_to_join_both() -> None:
+    plan = make("user=/u", "pid=/p", "ipc=/i")
+    assert [step.enter for step in plan.open_steps()] == [False, True, False]
+    assert plan.init_steps("") == [
+        JoinNamespace(kind="ipc", config="linux.namespaces[2]"),
+        JoinNamespace(kind="user", config="linux.namespaces[0]"),
+        BecomeRoot(config="linux.namespaces[0]"),
+    ]
+
+
+def test_an_ordinary_user_joins_the_user_namespace_first() -> None:
+    plan = make("ipc=/i", "mount=/m", "user=/u", "pid=/p", "uts", privileged=False)
+    assert not any(step.enter for step in plan.open_steps())
+    assert plan.init_steps("") == [
+        JoinNamespace(kind="user", config="linux.namespaces[2]"),
+        JoinNamespace(kind="pid", config="linux.namespaces[3]"),
+        JoinNamespace(kind="ipc", config="linux.namespaces[0]"),
+        CloneSibling(kinds=("uts",), config="linux.namespaces[3]"),
+        BecomeRoot(config="linux.namespaces[2]"),
+        JoinNamespace(kind="mount", config="linux.namespaces[1]"),
+    ]
