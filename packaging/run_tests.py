@@ -1,8 +1,8 @@
 """Runs the levels of tests that this machine can, and says what it left out and why.
 
-Unit, property and contract tests run on every CPython 3.11-3.13 that is present; the root level
-with the production interpreter (a build of pyoci on the distribution's libraries), and its smoke
-tests with a build on each of the others.
+Unit, property and contract tests run on every CPython 3.11-3.13 that is present; the root and the
+hostile level with the production interpreter (a build of pyoci on the distribution's libraries),
+and the smoke tests of the former with a build on each of the others.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE
 # pytest's status where no test was selected.
 NO_TESTS = 5
 
-WITHOUT_ROOT = "not root and not vm and not slow and not clients"
+WITHOUT_ROOT = "not root and not hostile and not vm and not slow and not clients"
 ROOT_LEVEL = "root and not vm and not slow and not clients"
+HOSTILE = "hostile and not slow"
 SMOKE = "smoke and not slow"
 NOT_RUN = (
     ("slow", "`.venv/bin/python -m pytest -m slow` runs them, as .ci/run does"),
@@ -142,7 +143,9 @@ def run_all(production: str) -> list[Part]:
     own = read_minor(production)
     for minor, environment in sorted(environments.items(), key=lambda item: item[0] != own):
         if minor == own:
-            parts.append(run_pytest("root", environment, ROOT_LEVEL, ROOT / "build" / "pyoci"))
+            runtime = ROOT / "build" / "pyoci"
+            parts.append(run_pytest("root", environment, ROOT_LEVEL, runtime))
+            parts.append(run_pytest("hostile", environment, HOSTILE, runtime))
         else:
             parts.append(run_smoke(environment, minor))
     return parts

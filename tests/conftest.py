@@ -1,8 +1,9 @@
 """Levels and skips: which tests run where, and an account of those that did not.
 
-A test below tests/root, tests/vm or tests/clients has the marker of that name. Every run ends
-with ``N passed, N failed, N skipped``. With PYOCI_STRICT_SKIPS=1 (as in .ci/run) a skip that
-tests/allowed_skips.toml does not list is a failure: what should run, runs.
+A test below tests/root, tests/hostile, tests/vm or tests/clients has the marker of that name; a
+call that names files of one level only selects that level. Every run ends with ``N passed, N
+failed, N skipped``. With PYOCI_STRICT_SKIPS=1 (as in .ci/run) a skip that tests/allowed_skips.toml
+does not list is a failure: what should run, runs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 TESTS = Path(__file__).parent
-LEVELS = ("root", "vm", "clients")
+LEVELS = ("root", "hostile", "vm", "clients")
+OF_ROOT = ("root", "hostile")
 ALLOWED_SKIPS = TESTS / "allowed_skips.toml"
 
 
@@ -53,6 +55,25 @@ def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     return str(report.longrepr)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --runtime: the levels that need root can be pointed at other runtimes than pyoci."""
+    parser.addoption("--runtime", metavar="PROGRAM", help="the runtime under test: a path or name")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have `pytest tests/hostile` run what it names, although pyproject.toml leaves it out."""
+    levels = {named_level(config.invocation_params.dir / word) for word in config.args}
+    if len(levels) == 1 and config.option.markexpr.startswith("not "):
+        config.option.markexpr = levels.pop() or config.option.markexpr
+
+
+def named_level(path: Path) -> str:
+    """The level that a file, directory or test id on the command line belongs to, or nothing."""
+    path = Path(str(path).partition("::")[0])
+    level = path.relative_to(TESTS).parts[:1] if path.is_relative_to(TESTS) else ()
+    return level[0] if level and level[0] in OF_ROOT else ""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with its level, and skip the root level without root."""
@@ -61,7 +82,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             level = item.path.relative_to(TESTS).parts[0]
             if level in LEVELS:
                 item.add_marker(level)
-        if os.geteuid() != 0 and item.get_closest_marker("root"):
+        if os.geteuid() != 0 and any(item.get_closest_marker(level) for level in OF_ROOT):
             item.add_marker(pytest.mark.skip(reason="needs root"))
 
 

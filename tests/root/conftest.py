@@ -1,7 +1,7 @@
 """Fixtures of the root level: a runtime, bundles and containers, and a search for leaks after each.
 
-PYOCI_RUNTIME names the runtime under test (default: build/pyoci); the tests of what runc and crun
-do alike can be pointed at those, too.
+--runtime, or PYOCI_RUNTIME, names the runtime under test (default: build/pyoci); the tests of what
+runc and crun do alike can be pointed at those, too.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import functools
 import itertools
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,9 +41,10 @@ def subreaper() -> None:
 
 
 @pytest.fixture(scope="session")
-def runtime() -> Path:
+def runtime(request: pytest.FixtureRequest) -> Path:
     """The runtime under test."""
-    path = Path(os.environ.get("PYOCI_RUNTIME") or ROOT / "build" / "pyoci").absolute()
+    given = request.config.getoption("--runtime") or os.environ.get("PYOCI_RUNTIME")
+    path = Path(shutil.which(given) or given).absolute() if given else ROOT / "build" / "pyoci"
     if not os.access(path, os.X_OK):
         pytest.skip(f"{path} is not built: run `make build`")
     return path
@@ -110,9 +112,15 @@ def _make_bundle(
     return Bundle(path, applets, config)
 
 
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """What the runtime is called with besides PATH."""
+    return {}
+
+
 @pytest.fixture
 def container(
-    runtime: Path, tmp_path: Path, test_name: str, bundle: MakeBundle
+    runtime: Path, environment: dict[str, str], tmp_path: Path, test_name: str, bundle: MakeBundle
 ) -> Iterator[MakeContainer]:
     """Makes containers (see `bundle`); each is deleted by force at the end of the test."""
     with contextlib.ExitStack() as stack:
@@ -120,6 +128,7 @@ def container(
         def make(*args: str, bundle: Bundle | None = None, **options: Any) -> Container:  # noqa: ANN401
             made = make_bundle(*args, **options) if bundle is None else bundle
             container = Container(runtime, tmp_path, made, f"{test_name}.{next(NUMBERS)}")
+            container.environment |= environment
             stack.callback(container.clean_up)
             return container
 

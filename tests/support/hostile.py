@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import signal
@@ -11,6 +12,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from conformance.spec.host import enter_private_namespaces
+from pyoci.linux.consts import MOUNT_ATTR_RDONLY
+from pyoci.linux.mount import clone_tree, mount_setattr, move_mount
+from tests.support.containers import Result
+
+# What a runtime must be able to write to, besides directories for files; and what it must not.
+_WRITABLE = ("/dev", "/proc", "/sys/fs/cgroup")
+_PROTECTED = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/acpi")
 
 # A process of its own, which exchanges as fast as it can and at the end tells how often.
 SWAPPER = """
@@ -33,6 +43,29 @@ while True:
             sys.exit(os.strerror(ctypes.get_errno()))
     count += 1
 """
+
+
+WRITABLE = {"readonly": False}
+
+
+def ways_out(canary: Path, depth: int) -> dict[str, str]:
+    """Symlinks that lead to the canary for whoever follows them on the host.
+
+    `depth` is how many directories of the root filesystem the link lies in.
+    """
+    up = "../" * (depth + 2)  # out of the root filesystem, and out of the bundle
+    return {
+        "absolute": str(canary),
+        "relative": f"{up}canary",
+        "far up": f"{'../' * 40}{str(canary).lstrip('/')}",
+        "up and down": f"./{up}canary/../canary/sub/..",
+        "slashes": f"//{str(canary).lstrip('/')}//",
+        "through procfs": f"/proc/self/root{canary}",
+        "through cwd": f"/proc/self/cwd/{up}canary",
+    }
+
+
+WAYS = tuple(ways_out(Path("/x"), 0))
 
 
 @contextmanager
@@ -77,3 +110,43 @@ def make_canary(directory: Path) -> Path:
     for name in ("file", "null", "ptmx", "console", "sub/file", "dev/null"):
         (canary / name).write_text(f"precious {name}\n")
     return canary
+
+
+def confine(*scratch: Path) -> None:
+    """Enter namespaces of our own, where of the machine only these directories can be written.
+
+    They are shared within themselves, as a machine's are, so that what leaks is seen.
+    """
+    enter_private_namespaces("v2")
+    root_fd = os.open("/", os.O_PATH)
+    mount_setattr(root_fd, attr_set=MOUNT_ATTR_RDONLY, recursive=True)
+    os.close(root_fd)
+    for path in (*_WRITABLE, *map(str, scratch)):
+        _cover_with_itself(path, attr_clr=MOUNT_ATTR_RDONLY)
+    for path in filter(os.path.exists, _PROTECTED):
+        _cover_with_itself(path, attr_set=MOUNT_ATTR_RDONLY)
+
+
+def _cover_with_itself(path: str, **attributes: int) -> None:
+    fd = os.open(path, os.O_PATH)
+    tree_fd = clone_tree(fd, recursive=True)
+    mount_setattr(tree_fd, recursive=True, **attributes)
+    move_mount(tree_fd, fd)
+    os.close(tree_fd)
+    os.close(fd)
+
+
+@functools.cache
+def is_pyoci(runtime: str) -> bool:
+    """Whether this runtime is pyoci, whose words the tests know."""
+    said = subprocess.run([runtime, "--version"], capture_output=True, text=True, check=True)
+    return said.stdout.startswith("pyoci ")
+
+
+def refused(done: Result, *texts: str) -> Result:
+    """Itself; AssertionError unless the runtime failed cleanly, pyoci with all of these words."""
+    if is_pyoci(done.command[0]):
+        return done.failed(*texts)
+    assert done.rc > 0, done
+    assert "panic:" not in done.stderr, done
+    return done

@@ -13,10 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.containers import Config, Container, MakeContainer
-from tests.support.hostile import make_canary, swapping, take_picture
+from tests.support.hostile import WRITABLE, make_canary, refused, swapping, take_picture
 from tests.support.mounts import host_mounts
-
-WRITABLE = {"readonly": False}
 
 
 def run_often(c: Container, times: int, *swapped: Path) -> Counter[str]:
@@ -31,7 +29,7 @@ def run_often(c: Container, times: int, *swapped: Path) -> Counter[str]:
             if done.rc == 0:
                 said[done.stdout.strip()] += 1
             else:
-                done.failed("init: ")
+                refused(done, "init: ")
                 said["failed"] += 1
     c.assert_gone()
     return said

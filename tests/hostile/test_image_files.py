@@ -1,0 +1,80 @@
+"""Files of the image that are read: bounded, never waited for, never followed to the host.
+
+R-USER-4, R-IO-4 (CVE-2026-47262); R-PATH-4 for those that are copied.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.containers import Config, Container, MakeContainer
+from tests.support.hostile import WRITABLE, refused
+
+
+def test_copying_up_follows_nothing_and_waits_for_nothing(
+    container: MakeContainer, canary: Path
+) -> None:
+    def change(config: Config) -> None:
+        mount = {"destination": "/m", "type": "tmpfs", "options": ["tmpcopyup", "size=64k"]}
+        config["mounts"].append(mount)
+
+    script = "readlink /m/directory /m/file /m/sub/up | wc -l; ls -A /m; ls -A /m/sub"
+    script += "; echo changed >/m/hard; echo changed >/m/fifo & true"
+    c = container("sh", "-c", script, root=WRITABLE, mutate=change)
+    image = c.bundle.rootfs / "m"
+    (image / "sub").mkdir(parents=True)
+    (image / "directory").symlink_to(canary)
+    (image / "file").symlink_to(canary / "file")
+    (image / "sub" / "up").symlink_to("../../../../canary")
+    os.mkfifo(image / "fifo")
+    os.mknod(image / "device", 0o020600, os.makedev(509, 1))
+    (image / "hard").write_text("image\n")
+    done = c.run(timeout=20)
+    assert done.stdout.split()[1:] == ["device", "directory", "fifo", "file", "hard", "sub", "up"]
+    assert (image / "hard").read_text() == "image\n"
+
+
+def test_copying_up_a_tree_without_end(container: MakeContainer) -> None:
+    def change(config: Config) -> None:
+        config["mounts"].append({"destination": "/m", "type": "tmpfs", "options": ["tmpcopyup"]})
+
+    c = container("true", root=WRITABLE, mutate=change)
+    deep_fd = os.open(c.bundle.rootfs, os.O_PATH)
+    for name in ["m", *["d" * 100] * 300]:
+        os.mkdir(name, dir_fd=deep_fd)
+        next_fd = os.open(name, os.O_PATH | os.O_DIRECTORY, dir_fd=deep_fd)
+        os.close(deep_fd)
+        deep_fd = next_fd
+    os.close(deep_fd)
+    refused(c.run(), "mounts[7]", "ENAMETOOLONG")
+    c.assert_gone()
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link", "device", "directory", "huge"])
+def test_a_passwd_that_is_none(container: MakeContainer, canary: Path, kind: str) -> None:
+    c: Container = container("sh", "-c", "echo $HOME")
+    path = c.bundle.rootfs / "etc" / "passwd"
+    path.unlink()
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "link":
+        (canary.parent / "passwd").write_text("root:x:0:0::/of/the/host:\n")
+        path.symlink_to(canary.parent / "passwd")
+    elif kind == "device":
+        os.mknod(path, 0o020666, os.makedev(1, 5))
+    elif kind == "directory":
+        path.mkdir()
+    else:
+        with path.open("wb") as file:
+            file.truncate(1 << 40)
+    assert c.run(timeout=20).ok().stdout == "/\n"
+
+
+def test_a_working_directory_that_leads_out(container: MakeContainer, canary: Path) -> None:
+    for cwd in ("/link/new/deep", "/link/sub", "/link"):
+        c = container("pwd", root=WRITABLE, process={"cwd": cwd})
+        (c.bundle.rootfs / "link").symlink_to(canary)
+        assert c.run().ok().stdout.startswith(str(canary))
