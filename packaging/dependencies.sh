@@ -1,17 +1,20 @@
 #!/bin/sh
-# Installs the Debian or Ubuntu packages that demo or test needs and this machine lacks.
-# Usage: dependencies.sh demo|test
+# Installs the Debian or Ubuntu packages that demo, test or test-guest needs and this machine lacks.
+# Usage: dependencies.sh demo|test|guest
 set -eu
 
 for_demo="python3 python3-click python3-jsonschema python3-pyroute2 python3-prctl busybox-static procps"
 # python-prctl compiles in the virtual environments; the rest is what the tests drive or compare with.
 for_test="$for_demo git python3-venv python3-dev gcc libc6-dev libcap-dev
     strace runc crun mmdebstrap golang-github-opencontainers-specs-dev"
+# The image of the guests, and the emulator of the slow one; no KVM, no kernel of the machine's.
+for_guest="$for_test e2fsprogs util-linux qemu-system-x86"
 
 case "${1-}" in
     demo) wanted=$for_demo ;;
     test) wanted=$for_test ;;
-    *) echo "usage: $0 demo|test" >&2; exit 2 ;;
+    guest) wanted=$for_guest ;;
+    *) echo "usage: $0 demo|test|guest" >&2; exit 2 ;;
 esac
 
 fail() {
