@@ -21,10 +21,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from conformance.guest import placement
 from conformance.guest.jobs import Guest, Runner
 from conformance.guest.main import end_on_sigterm
 from conformance.guest.results import (
     Part,
+    judge_statements,
     refused_skips,
     render_summary,
     skipped_statements,
@@ -33,6 +35,7 @@ from conformance.guest.results import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 WORKERS = max(2, min(os.cpu_count() or 1, 4))
 
@@ -41,11 +44,14 @@ UML = Guest(("--kernel", "uml"), timeout=2400)
 VM = Guest(("--kernel", "vm"), timeout=1200)
 VM_SYSTEMD = Guest(("--kernel", "vm", "--systemd"), timeout=1200)
 
-PYTEST = ("python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider")
+PYTEST = (
+    *("python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+    *("-p", "conformance.guest.placement"),
+)
 SPEC = ("python3", "-B", "-m", "conformance.spec", "--name", "pyoci")
 IN_UML = "(root or vm) and not qemu and not slow"
 IN_VM = "qemu and not slow"
-MARK = "pytest.mark.qemu"
+MARK = "pytest.mark.qemu"  # placement.py marks others
 
 LEVELS = ("root", "vm")
 # It is about files and make, which are the same on every kernel.
@@ -69,21 +75,18 @@ class Suite:
         with ThreadPoolExecutor(WORKERS) as pool:
             statements = pool.submit(self.check_statements)
             futures = [
-                statements,
                 pool.submit(self.test_in_uml, "1 of 2", files[0::2]),
                 pool.submit(self.test_in_uml, "2 of 2", files[1::2]),
                 pool.submit(self.test_in_vm, marked),
                 # Waits for the statements; a worker has begun with them by then.
-                pool.submit(lambda: self.check_skipped(statements.result().skipped)),
+                pool.submit(lambda: self.check_left(statements.result()[1])),
             ]
             try:
-                parts = [future.result() for future in futures]
+                return [statements.result()[0], *(future.result() for future in futures)]
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 self.runner.terminate()
                 raise
-        # A statement that was skipped first counts where it ran in the end.
-        return [replace(parts[0], skipped=0), *parts[1:]]
 
     def test_in_uml(self, share: str, files: Sequence[str]) -> Part:
         """The root level and the resources, in the guest that is faster."""
@@ -92,29 +95,32 @@ class Suite:
 
     def test_in_vm(self, files: Sequence[str]) -> Part:
         """The tests that need the other guest."""
-        return self.runner.run(
-            "vm: tests/root, tests/vm", VM_SYSTEMD, (*PYTEST, "-m", IN_VM, *files)
-        )
+        name = "vm: tests/root, tests/vm"
+        return self.runner.run(name, VM_SYSTEMD, (*PYTEST, "-m", IN_VM, *files))
 
-    def check_statements(self) -> Part:
-        """The specification's statements."""
-        return self.runner.run("uml: conformance.spec", UML, self.spec_command("uml.json"))
+    def check_statements(self) -> tuple[Part, list[str]]:
+        """The specification's statements, and which of them are left for the other guest."""
+        name = "uml: conformance.spec"
+        part = self.runner.run(name, UML, self.spec_command("uml.json"))
+        document = self.read_verdicts("uml.json")
+        return judge_statements(name, document, placement.STATEMENTS, part.seconds)
 
-    def check_skipped(self, count: int) -> Part:
-        """What the first guest could not test, one by one, in the other; a skip there is judged."""
+    def check_left(self, left: Sequence[str]) -> Part:
+        """These statements one by one in the other guest; what is skipped there is judged."""
         name = "vm: conformance.spec"
-        skipped = sorted(self.read_skips("uml.json"))
-        if not skipped:
-            return Part(name, failed=count)
-        files = [f"vm-{number}.json" for number in range(len(skipped))]
+        if not left:
+            return Part(name)
+        files = [f"vm-{number}.json" for number in range(len(left))]
         commands = [
             shlex.join(self.spec_command(file, "--only", statement)) + " || status=1"
-            for file, statement in zip(files, skipped, strict=True)
+            for file, statement in zip(files, left, strict=True)
         ]
         script = "\n".join(["status=0", *commands, "exit $status"])
         part = self.runner.run(name, VM, ("sh", "-c", script))
-        left = {name: why for file in files for name, why in self.read_skips(file).items()}
-        refused = refused_skips(left)
+        skipped: dict[str, str] = {}
+        for file in files:
+            skipped |= skipped_statements(self.read_verdicts(file))
+        refused = refused_skips(skipped)
         print("".join(f"{line}\n" for line in refused), end="", flush=True)
         return replace(part, skipped=part.skipped - len(refused), failed=part.failed + len(refused))
 
@@ -123,18 +129,25 @@ class Suite:
         where = str(self.runner.results / file)
         return (*SPEC, "--runtime", str(self.runtime), "--json", where, *options)
 
-    def read_skips(self, file: str) -> dict[str, str]:
-        """The skips among the verdicts; none if there is no file, because the run failed."""
+    def read_verdicts(self, file: str) -> dict[str, Any] | None:
+        """The verdicts; None if there is no file, because the run failed before."""
         try:
-            return skipped_statements(json.loads((self.runner.results / file).read_text()))
+            document: dict[str, Any] = json.loads((self.runner.results / file).read_text())
         except FileNotFoundError:
-            return {}
+            return None
+        return document
 
 
 def find_test_files(tests: Path) -> list[Path]:
     """The files of the levels that run in guests, in an order that is always the same."""
     found = [file for level in LEVELS for file in sorted((tests / level).glob("test_*.py"))]
     return [file for file in found if file.name not in LEFT_OUT]
+
+
+def find_marked_files(files: Sequence[Path]) -> list[Path]:
+    """Those with tests for the QEMU guest: reading the others takes long under emulation."""
+    placed = {pattern.partition("::")[0] for pattern in placement.TESTS}
+    return [file for file in files if str(file) in placed or MARK in file.read_text()]
 
 
 def guest_environment(runtime: Path) -> dict[str, str]:
@@ -157,8 +170,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, end_on_sigterm)
     started = time.monotonic()
     files = find_test_files(Path("tests"))
-    # Only these: reading all the others takes long under emulation.
-    marked = [str(file) for file in files if MARK in file.read_text()]
+    marked = [str(file) for file in find_marked_files(files)]
     with tempfile.TemporaryDirectory(prefix="guest-results.") as results:
         runner = Runner(Path(results), guest_environment(runtime), (LIBRARIES,))
         parts = Suite(runner, runtime).run_all([str(file) for file in files], marked)

@@ -6,7 +6,17 @@ from pathlib import Path
 
 from conformance.guest.jobs import Guest, Runner
 from conformance.guest.main import make_parser
-from conformance.guest.suite import LEFT_OUT, LIBRARIES, MARK, find_test_files, guest_environment
+from conformance.guest.placement import STATEMENTS, find_pattern, find_unused
+from conformance.guest.placement import TESTS as PLACED
+from conformance.guest.suite import (
+    LEFT_OUT,
+    LIBRARIES,
+    MARK,
+    find_marked_files,
+    find_test_files,
+    guest_environment,
+)
+from conformance.spec import catalogue
 
 TESTS = Path(__file__).resolve().parents[2]
 
@@ -37,3 +47,31 @@ def test_how_a_guest_is_started(tmp_path: Path) -> None:
 def test_what_our_directory_has_is_not_shared_twice(tmp_path: Path) -> None:
     runner = Runner(tmp_path, {}, (Path.cwd() / ".venv" / "lib",))
     assert "--share" not in runner.guest_command(Guest((), timeout=7))
+
+
+# --- what goes to the other guest
+
+
+def test_a_test_by_its_pattern() -> None:
+    assert find_pattern("tests/root/test_process_attributes.py::test_realtime[SCHED_RR]")
+    assert find_pattern("tests/root/test_fs_refused.py::test_x[sys/kernel/ns_last_pid]")
+    assert find_pattern("tests/root/test_fs_refused.py::test_x[meminfo]") is None
+
+
+def test_an_entry_without_its_test_is_told() -> None:
+    assert find_unused(["tests/root/test_lifecycle.py::test_something_else"]) == [
+        "tests/root/test_lifecycle.py::test_ps_prints_the_rows_of_a_table"
+    ]
+    assert find_unused(["tests/root/test_run.py::test_something_else"]) == []
+
+
+def test_every_entry_has_a_file_that_the_other_guest_gets() -> None:
+    files = [file.relative_to(TESTS.parent) for file in find_test_files(TESTS)]
+    marked = {str(file) for file in find_marked_files([TESTS.parent / file for file in files])}
+    for pattern in PLACED:
+        assert Path(pattern.partition("::")[0]) in files
+    assert str(TESTS / "vm" / "test_limits.py") in marked
+
+
+def test_every_statement_exists() -> None:
+    assert set(STATEMENTS) <= {statement.id for statement in catalogue.STATEMENTS}
