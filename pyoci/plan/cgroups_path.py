@@ -14,14 +14,16 @@ def plan_cgroups_path(cgroups_path: str, container_id: str, facts: HostFacts) ->
     """The container's cgroup, from the cgroup2 mount down, clean and absolute.
 
     An absolute path starts at the mount; a relative one, or none, beside our
-    own cgroup. `..` stops at the mount: nothing outside of it can be named.
-    UnsupportedError if the machine has no cgroup2 filesystem, ConfigError for a
-    path that leads to the mount, or to our own parent: others live there.
+    own cgroup. UnsupportedError if the machine has no cgroup2 filesystem,
+    ConfigError for a path with `..`, and for one that leads to the mount, or to
+    our own parent: others live there.
     """
     if not facts.cgroup_mount:
         raise UnsupportedError(
             "no cgroup2 filesystem is mounted", "pyoci needs cgroup v2: mount it on /sys/fs/cgroup"
         )
+    if ".." in cgroups_path.split("/"):
+        raise ConfigError("linux.cgroupsPath", f"must not lead upwards by ..: {cgroups_path}")
     inner = clean(cgroups_path or container_id)
     if inner == "/":
         raise ConfigError("linux.cgroupsPath", f"names no cgroup: {cgroups_path}")

@@ -235,8 +235,10 @@ def _plan_filter(linux: Linux, machine: str) -> tuple[tuple[LoadSeccomp, ...], t
 def _plan_cgroup(path: str) -> str:
     """The cgroup below the container's, from its directory on; empty for the container's own.
 
-    `..` stops at the container's: no path leads out of it (SECURITY: R-CG-1).
+    UsageError for `..`: no path leads out of the container's (SECURITY: R-CG-1).
     """
+    if ".." in path.split("/"):
+        raise UsageError(f"--cgroup: must not lead upwards by ..: {path!a}")
     if ":" in path:
         raise UsageError(f"--cgroup: cgroup v2 has one tree, no controllers to choose: {path!a}")
     inner = clean(path)

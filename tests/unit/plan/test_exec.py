@@ -254,11 +254,16 @@ def test_cpus_that_are_none(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("given", "found"),
-    [("", ""), ("/", ""), (".", ""), ("..", ""), ("a/b", "/a/b"), ("/a/./b/", "/a/b"),
-     ("../../../a", "/a"), ("a/../../b", "/b")],
-)  # fmt: skip
+    [("", ""), ("/", ""), (".", ""), ("a/b", "/a/b"), ("/a/./b/", "/a/b"), ("..a", "/..a")],
+)
 def test_a_cgroup_is_below_the_containers(given: str, found: str) -> None:
     assert make(cgroup=given).cgroup == found
+
+
+@pytest.mark.parametrize("path", ["..", "/..", "../../../a", "a/../b", "a/.."])
+def test_no_cgroup_leads_upwards(path: str) -> None:
+    with pytest.raises(UsageError, match=r"--cgroup: must not lead upwards by \.\.:"):
+        make(cgroup=path)
 
 
 def test_a_cgroup_has_no_controllers() -> None:
