@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import posix
 
-from pyoci.errors import StateError, StepError, describe_errno
+from pyoci.errors import StateError
 from pyoci.linux.pidfd import read_kernel_file
 
 TYPE_CHECKING = False
@@ -48,6 +48,7 @@ def make_cgroup(path: str, missing: tuple[str, ...]) -> bool:
         made = _make_one(where)
     if not made:
         _check_unused(path)
+        check_not_frozen(path)
     return made
 
 
@@ -72,9 +73,13 @@ def _check_unused(path: str) -> None:
     if count:
         message = f"container's cgroup is not empty: {count} process(es) found"
         raise StateError(message, f"the cgroup is {path}: choose another linux.cgroupsPath")
+
+
+def check_not_frozen(path: str) -> None:
+    """StateError if the cgroup or one above it is frozen: init would never come to life."""
     if is_frozen(path):
         message = "container's cgroup unexpectedly frozen"
-        raise StateError(message, f"the cgroup is {path}")
+        raise StateError(message, f"the cgroup is {path}, or one above it")
 
 
 def write_value(path: str, file: str, value: str) -> None:
@@ -84,28 +89,6 @@ def write_value(path: str, file: str, value: str) -> None:
         posix.write(fd, value.encode())
     finally:
         posix.close(fd)
-
-
-def enable_controllers(mount: str, path: str, controllers: list[str]) -> None:
-    """Have these controllers in the cgroup: enabled in every cgroup above it.
-
-    StepError that names the controller and the cgroup that lacks it.
-    """
-    where = mount
-    for part in path.strip("/").split("/"):
-        available = read_kernel_file(f"{where}/cgroup.controllers").decode().split()
-        for controller in controllers:
-            if controller not in available:
-                detail = f"controller {controller} is not available in {where}"
-                hint = "the parent cgroup must have it in cgroup.subtree_control"
-                raise StepError("main", "enable cgroup controllers", detail, hint=hint)
-        wanted = " ".join([f"+{controller}" for controller in controllers])
-        try:
-            write_value(where, "cgroup.subtree_control", wanted)
-        except OSError as error:
-            detail = f"{where}/cgroup.subtree_control: {describe_errno(error.errno or 0)}"
-            raise StepError("main", f"enable cgroup controllers {wanted}", detail) from None
-        where = f"{where}/{part}"
 
 
 def read_processes(path: str, *, deep: bool) -> list[int]:

@@ -36,6 +36,20 @@ def main_error(step: Step, error: OSError) -> StepError:
     return StepError("main", what, detail, number, hint=hint_for(number, what))
 
 
+def clone_error(step: Step, error: OSError, cgroup_path: str) -> StepError:
+    """The error of a create whose clone into the cgroup failed: the cgroup itself may refuse it."""
+    found = main_error(step, error)
+    found.hint = _CLONE_HINTS.get(found.errno, "").format(cgroup_path) or found.hint
+    return found
+
+
+_CLONE_HINTS = {
+    11: "a limit of tasks is reached: RLIMIT_NPROC, or pids.max of {} or of a cgroup above it",
+    16: "{} has controllers for cgroups below it, so it cannot have processes (cgroups(7))",
+    95: "{} is below a threaded cgroup (its cgroup.type says so): choose another linux.cgroupsPath",
+}
+
+
 def start_error(failure: Failure) -> StepError:
     """The error of a start whose init left this failure in exec.result."""
     detail = failure.detail or describe_errno(failure.errno)

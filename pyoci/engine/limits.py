@@ -26,6 +26,7 @@ class Limits:
     ) -> None:
         """Take the steps, the cgroup2 mount, the cgroup below it, and whether we made that."""
         self.steps = steps
+        self.writes = [step for step in steps if isinstance(step, s.WriteCgroup)]
         self.mount = mount
         self.cgroup = cgroup
         self.fresh = fresh
@@ -48,11 +49,18 @@ class Limits:
     def _apply(self, step: LimitStep) -> None:
         match step:
             case s.EnableControllers():
-                manager.enable_controllers(self.mount, self.cgroup, list(step.controllers))
+                self._enable(step)
             case s.WriteCgroup():
                 self._write(step)
             case s.AttachDeviceFilter():
                 self._attach()
+
+    def _enable(self, step: s.EnableControllers) -> None:
+        from pyoci.cgroup.controllers import enable_controllers, first_uses
+
+        writes = [(step.file, step.config) for step in self.writes if not step.optional]
+        uses = first_uses(step.controllers, writes)
+        enable_controllers(self.mount, self.cgroup, uses, "main")
 
     def _write(self, step: s.WriteCgroup) -> None:
         try:

@@ -106,6 +106,8 @@ class MainProcess:
         if not manager.make_cgroup(path, missing):
             # Not ours to remove: it was there, or somebody was faster.
             self.state = replace(self.state, cgroups_made=missing[:-1])
+        elif not self._stands_where_we_do(missing[0]):
+            manager.check_not_frozen(path)
         # From here on whatever is in it belongs to the container.
         self.undo.push(
             "remove what is in the cgroup",
@@ -113,6 +115,11 @@ class MainProcess:
         )
         self.undo.push("kill what is in the cgroup", lambda: manager.kill_all(path, pause))
         self.cgroup_fd = manager.open_cgroup(path)
+
+    def _stands_where_we_do(self, made: str) -> bool:
+        """Whether we are in the parent of the cgroup too: it cannot be frozen, since we run."""
+        parent = made.rpartition("/")[0].removeprefix(self.facts.cgroup_mount)
+        return f"{self.facts.own_cgroup}/".startswith(f"{parent}/")
 
     def _open_namespace(self, step: s.OpenNamespace) -> None:
         fd = namespaces.open_namespace(step.path)
@@ -151,7 +158,12 @@ class MainProcess:
         import_for_init(self.plan)
         self.sync_fd, init_fd = seqpacket_pair()
         gc.disable()  # a collection in the child would copy every page it touches
-        self.pid, self.pidfd = clone3(flags, self.cgroup_fd)
+        try:
+            self.pid, self.pidfd = clone3(flags, self.cgroup_fd)
+        except OSError as error:
+            from pyoci.engine.failures import clone_error
+
+            raise clone_error(step, error, self.state.cgroup_path) from None
         if self.pid == 0:
             posix.close(self.sync_fd)
             given = Inheritance(

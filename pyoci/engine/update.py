@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pyoci.cgroup import manager
 from pyoci.cgroup.changes import Changes, check_usage
 from pyoci.engine.containers import Container
-from pyoci.errors import StepError
 from pyoci.linux.pidfd import read_kernel_file
 from pyoci.plan.cgroup.merge import merge_resources, parse_given, select_changes
 from pyoci.plan.cgroup.resources import needed_controllers, plan_resources
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyoci.plan.cgroup.merge import Resources
-    from pyoci.plan.cgroup.model import CgroupWrite, ResourcePlan
+    from pyoci.plan.cgroup.model import ResourcePlan
     from pyoci.state.store import ContainerState
 
 
@@ -69,21 +67,13 @@ def _apply(path: str, plan: ResourcePlan, keep: Callable[[], None]) -> None:
 def _enable_controllers(path: str, plan: ResourcePlan) -> None:
     """Have the controllers that the writes need; one that comes without a limit changes nothing."""
     present = read_kernel_file(f"{path}/cgroup.controllers").decode().split()
-    for controller in needed_controllers(plan):
-        if controller in present:
-            continue
-        from pyoci.host.cgroupfs import find_cgroup_mount
+    missing = [name for name in needed_controllers(plan) if name not in present]
+    if not missing:
+        return
+    from pyoci.cgroup.controllers import enable_controllers, first_uses
+    from pyoci.host.cgroupfs import find_cgroup_mount
 
-        mount = find_cgroup_mount()
-        try:
-            manager.enable_controllers(mount, path.removeprefix(mount), [controller])
-        except StepError as error:
-            raise _lacking(plan.writes, controller, error) from None
-
-
-def _lacking(writes: tuple[CgroupWrite, ...], controller: str, error: StepError) -> StepError:
-    """The error of the first write that needs a controller which cannot be had."""
-    write = next(write for write in writes if write.controller == controller)
-    reason = error.message.removeprefix(f"{error.process}: {error.step}: ")
-    detail = f"{write.file}: {reason}"
-    return StepError("", write.config_path, detail, error.errno, hint=error.hint)
+    mount = find_cgroup_mount()
+    writes = [(write.file, write.config_path) for write in plan.writes if not write.optional]
+    uses = first_uses(missing, writes)
+    enable_controllers(mount, path.removeprefix(mount), uses)

@@ -224,6 +224,26 @@ def test_a_frozen_cgroup_is_refused(pyoci: Path, container: MakeContainer) -> No
     c.cgroup.rmdir()
 
 
+def test_a_new_cgroup_below_a_frozen_one_is_refused(pyoci: Path, container: MakeContainer) -> None:
+    c = container("true")
+    frozen = c.cgroup.parent / "cgroup.freeze"
+    frozen.write_text("1")
+    c.create().failed("container's cgroup unexpectedly frozen", str(c.cgroup))
+    c.assert_gone()
+    frozen.write_text("0")
+    c.run().ok()
+
+
+def test_a_cgroup_below_a_threaded_one_is_told(pyoci: Path, container: MakeContainer) -> None:
+    c = container("true")
+    sibling = c.cgroup.parent / "threads"
+    sibling.mkdir()
+    (sibling / "cgroup.type").write_text("threaded")
+    c.create().failed("(operation not supported)", f"{c.cgroup} is below a threaded cgroup")
+    c.assert_gone()
+    sibling.rmdir()
+
+
 def test_an_empty_cgroup_is_used_and_left(pyoci: Path, container: MakeContainer) -> None:
     c = container("true")
     c.cgroup.mkdir(parents=True)
