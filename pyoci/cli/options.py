@@ -121,9 +121,9 @@ _EXEC_OPTIONS = (
     ("pid-file", "", STRING, "", "FILE", "write the process id here"),
     ("pidfd-socket", "", STRING, "", "SOCKET", "send a pidfd of the process to this socket"),
     ("preserve-fds", "", INT, 0, "N", "pass N more file descriptors, from 3 on (after LISTEN_FDS)"),
+    ("tty", "t", FLAG, False, "", "have a terminal: a new one of the container's"),
+    ("console-socket", "", STRING, "", "SOCKET", "send the terminal's master end to this socket"),
     # Refused by the engine, which says so.
-    ("tty", "t", FLAG, False, "", ""),
-    ("console-socket", "", STRING, "", "SOCKET", ""),
     ("apparmor", "", STRING, "", "PROFILE", ""),
     ("process-label", "", STRING, "", "LABEL", ""),
 )  # fmt: skip

@@ -38,6 +38,15 @@ def set_up_terminal(step: SetUpTerminal, rootfs: Rootfs, console_fd: int) -> Non
     take_terminal(peer_fd)
 
 
+def attach_terminal(step: SetUpTerminal, root_fd: int, console_fd: int) -> None:
+    """As above, in a container that exists: on a pty of the devpts that it has on /dev/pts."""
+    master_fd, peer_fd = open_pty(root_fd)
+    if step.rows or step.columns:
+        tty.set_size(master_fd, step.rows, step.columns)
+    send_master(console_fd, master_fd)
+    take_terminal(peer_fd)
+
+
 def open_pty(root_fd: int, devpts_fd: int = -1) -> tuple[int, int]:
     """Both ends of a new pty of the devpts at `devpts_fd`, or else on /dev/pts below the root."""
     master_fd = _open_ptmx(root_fd, devpts_fd)

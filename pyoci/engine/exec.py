@@ -13,7 +13,7 @@ import posix
 from pyoci.cgroup import manager
 from pyoci.engine import sync
 from pyoci.engine.containers import Container
-from pyoci.engine.exec_init import import_for_exec, run_exec
+from pyoci.engine.exec_init import ExecFds, import_for_exec, run_exec
 from pyoci.engine.handover import check_preserved, write_pid_file
 from pyoci.errors import (
     ConfigError,
@@ -67,10 +67,13 @@ def exec_process(request: ExecRequest, log: Log) -> int:
         running = Joining(request, state)
         try:
             running.make_plan(_read_spec(container), log)
+            running.connect_console()
             running.clone()
             container.unlock()  # a frozen container would keep it until it goes on
         finally:
             running.close()
+    if running.terminal_fd >= 0:
+        return running.relay()
     running.await_execve()
     if request.detach:
         return 0
@@ -105,21 +108,23 @@ class Joining:
         self.state = state
         self.pid, self.pidfd, self.sync_fd = 0, -1, -1
         self.root_fd = -1
+        # The socket over which the process sends its terminal, and its other end if that is ours.
+        self.console_fd = self.terminal_fd = -1
         self.init_pidfd = _open_init(state)
 
     def close(self) -> None:
         """Close what belongs to the container; the process has its own copies."""
-        for fd in (self.init_pidfd, self.root_fd):
+        for fd in (self.init_pidfd, self.root_fd, self.console_fd):
             if fd >= 0:
                 posix.close(fd)
-        self.init_pidfd = self.root_fd = -1
+        self.init_pidfd = self.root_fd = self.console_fd = -1
 
     # --- the plan
 
     def make_plan(self, spec: Spec, log: Log) -> None:
         """Decide on everything; ConfigError, UsageError, UnsupportedError, PyociError."""
         request = self.request
-        base = replace(spec.process or Process(), args=(), terminal=False, console_size=None)
+        base = replace(spec.process or Process(), args=(), terminal=False)
         if request.process_file:
             base = read_process_file(request.process_file)
         process = plan_request(base, request, self._find_identity())
@@ -154,6 +159,21 @@ class Joining:
 
     # --- the process
 
+    def connect_console(self) -> None:
+        """Connect to the socket that the terminal goes to, before there is one; StepError."""
+        if not self.plan.terminal:
+            return
+        path = self.request.console_socket
+        if not path:
+            self.terminal_fd, self.console_fd = seqpacket_pair()
+            return
+        from pyoci.linux.sockets import connect
+
+        try:
+            self.console_fd = connect(path, _SOCKET_PATIENCE_S)
+        except OSError as error:
+            raise _failed("connect to the console socket", error) from None
+
     def clone(self) -> None:
         """Make the process; it goes its way, into the container."""
         if any(isinstance(step, EnterRoot) for step in self.plan.init):
@@ -169,6 +189,8 @@ class Joining:
             self._fork(cgroup_fd, process_fd)
         except BaseException as error:
             posix.close(self.sync_fd)
+            if self.terminal_fd >= 0:
+                posix.close(self.terminal_fd)
             if not is_running(self.state.pid, self.state.start_time):
                 raise _stopped() from None
             if isinstance(error, OSError):
@@ -214,36 +236,64 @@ class Joining:
                 posix.close(lower_fd)
         if self.pid == 0:
             posix.close(self.sync_fd)
-            run_exec(self.plan, process_fd, self.init_pidfd, self.root_fd)
+            given = ExecFds(
+                sync_fd=process_fd,
+                init_pidfd=self.init_pidfd,
+                root_fd=self.root_fd,
+                console_fd=self.console_fd,
+            )
+            run_exec(self.plan, given)
 
     # --- until it runs
 
     def await_execve(self) -> None:
         """Wait until the program runs, and hand it over; StepError, and it is killed, if not."""
-        request = self.request
         try:
-            self._receive()
-            if request.pidfd_socket:
-                self._send_pidfd(request.pidfd_socket)
-            if request.pid_file:
-                write_pid_file(request.pid_file, self.pid)
+            self._await_ready()
+            self._hand_over()
         except BaseException:
             self._kill()
             raise
         finally:
             posix.close(self.sync_fd)
 
-    def _receive(self) -> None:
+    def relay(self) -> int:
+        """As above with a terminal, and then have ours be it until the end; the exit status."""
+        from pyoci.engine.relay import Relay
+        from pyoci.linux.sockets import receive_fd
+
+        try:
+            self._await_ready()
+            with Relay(receive_fd(self.terminal_fd)) as relay:
+                sync.send(self.sync_fd, sync.START)
+                self._hand_over()
+                return relay.await_exit(self.pidfd)
+        except BaseException:
+            self._kill()
+            raise
+        finally:
+            posix.close(self.sync_fd)
+            posix.close(self.terminal_fd)
+
+    def _await_ready(self) -> None:
         kind, failure = sync.receive(self.sync_fd)
-        ready = kind == sync.READY
-        if ready:
-            kind, failure = sync.receive(self.sync_fd)
         if failure is not None:
             raise _process_error(self.plan, failure)
-        if not ready:
+        if kind != sync.READY:
             status = reap(self.pidfd)
             detail = f"the process ended without a word (exit status {status})"
             raise StepError("", "", f"{detail} (possibly OOM-killed)")
+
+    def _hand_over(self) -> None:
+        """Once execve has happened, the caller is told who it is."""
+        request = self.request
+        _, failure = sync.receive(self.sync_fd)
+        if failure is not None:
+            raise _process_error(self.plan, failure)
+        if request.pidfd_socket:
+            self._send_pidfd(request.pidfd_socket)
+        if request.pid_file:
+            write_pid_file(request.pid_file, self.pid)
 
     def _send_pidfd(self, path: str) -> None:
         from pyoci.linux.sockets import send_fd

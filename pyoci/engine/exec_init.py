@@ -8,6 +8,7 @@ rules of ``init.py`` hold here too: nothing is imported, nothing gets back to th
      | ------------- clone3 ----------------------> |
      |                                              |  namespaces, identity, program
      | <------------------------ ready | failed --- |
+     | -- start ----------------------------------> |  only with a terminal that main relays
      |                                              |  filter, execve
      | <----------------- end of file | failed ---- |
 
@@ -31,6 +32,7 @@ from pyoci.engine.process_steps import (
 from pyoci.linux import namespaces, prctl
 from pyoci.linux.clone import LAST_FD, close_range
 from pyoci.linux.consts import O_PATH
+from pyoci.linux.sockets import import_socket
 from pyoci.plan.exec import EnterRoot, JoinNamespaces, SetCpuAffinity
 from pyoci.plan.namespaces import CLONE_FLAGS
 from pyoci.plan.steps import (
@@ -39,8 +41,9 @@ from pyoci.plan.steps import (
     LoadSeccomp,
     SchedulingStep,
     SetOomScoreAdj,
+    SetUpTerminal,
 )
-from pyoci.record import replace
+from pyoci.record import Record, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     from pyoci.plan.steps import ExecuteProcess
 
 _SIGKILL = 9
+_DIRECTORY = O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC
 
 
 def import_for_exec(plan: ExecPlan) -> None:
@@ -58,12 +62,25 @@ def import_for_exec(plan: ExecPlan) -> None:
     if any(isinstance(step, LoadSeccomp) for step in steps):
         import pyoci.linux.seccomp
     if any(isinstance(step, SchedulingStep) for step in steps):
-        import pyoci.engine.scheduling  # noqa: F401
+        import pyoci.engine.scheduling
+    if plan.terminal:
+        import pyoci.engine.console  # noqa: F401
+
+        import_socket()
 
 
-def run_exec(plan: ExecPlan, sync_fd: int, init_pidfd: int, root_fd: int) -> NoReturn:
-    """Be the process until the program runs; never returns. root_fd is init's root, or -1."""
-    process = _Process(plan, sync_fd, init_pidfd, root_fd)
+class ExecFds(Record):
+    """What the process gets from main: descriptors; -1 where its plan has no use for one."""
+
+    sync_fd: int
+    init_pidfd: int
+    root_fd: int  # init's root directory
+    console_fd: int  # where the terminal's master goes
+
+
+def run_exec(plan: ExecPlan, given: ExecFds) -> NoReturn:
+    """Be the process until the program runs; never returns."""
+    process = _Process(plan, given)
     try:
         gc.disable()
         seal()
@@ -71,19 +88,18 @@ def run_exec(plan: ExecPlan, sync_fd: int, init_pidfd: int, root_fd: int) -> NoR
         prctl.set_dumpable(dumpable=False)
         process.run()
     except BaseException as error:  # nothing may reach the interpreter
-        sync.send_failure(sync_fd, sync.failure_of(error, process.step))
+        sync.send_failure(given.sync_fd, sync.failure_of(error, process.step))
     posix._exit(1)  # noqa: SLF001  (its name)
 
 
 class _Process:
     """The process on its way; `step` is the index of what it is at."""
 
-    def __init__(self, plan: ExecPlan, sync_fd: int, init_pidfd: int, root_fd: int) -> None:
+    def __init__(self, plan: ExecPlan, given: ExecFds) -> None:
         self.plan = plan
         self.step = -1
-        self.sync_fd = sync_fd
-        self.init_pidfd = init_pidfd
-        self.root_fd = root_fd
+        self.sync_fd = given.sync_fd
+        self.given = given
         self.context = ProcessContext()
 
     def run(self) -> None:
@@ -94,9 +110,10 @@ class _Process:
             self.step = number
             self._apply(step)
         self.step = -1
-        container_fd = posix.open("/", O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
-        execution = Execution(self._own_process(), container_fd)
+        execution = Execution(self._own_process(), posix.open("/", _DIRECTORY))
         sync.send(self.sync_fd, sync.READY)
+        if self.plan.awaits_start and sync.receive(self.sync_fd)[0] != sync.START:
+            posix._exit(1)  # noqa: SLF001  (main is dead, nobody is left to tell)
         prctl.set_parent_death_signal(0)
         execution.prepare()
         for load in self.plan.start:
@@ -108,7 +125,8 @@ class _Process:
     def _close_others(self) -> None:
         """Close all but what is needed, above all directories of the host (CVE-2016-9962)."""
         first = 3 + self.plan.process.preserve_fds
-        for fd in sorted((self.sync_fd, self.init_pidfd, self.root_fd)):
+        given = self.given
+        for fd in sorted((given.sync_fd, given.init_pidfd, given.root_fd, given.console_fd)):
             close_range(first, fd - 1)
             first = max(first, fd + 1)
         close_range(first, LAST_FD)
@@ -117,9 +135,9 @@ class _Process:
         if isinstance(step, JoinNamespaces):
             self._join(step)
         elif isinstance(step, EnterRoot):
-            posix.fchdir(self.root_fd)
+            posix.fchdir(self.given.root_fd)
             posix.chroot(b".")
-            posix.close(self.root_fd)
+            posix.close(self.given.root_fd)
         elif isinstance(step, SetCpuAffinity):
             posix.sched_setaffinity(0, step.cpus)
         elif isinstance(step, SetOomScoreAdj):
@@ -128,6 +146,8 @@ class _Process:
             become_root()
         elif isinstance(step, JoinSessionKeyring):
             join_keyring(step.name)
+        elif isinstance(step, SetUpTerminal):
+            self._set_up_terminal(step)
         else:
             apply_process_step(step, self.context)
 
@@ -135,11 +155,18 @@ class _Process:
         flags = 0
         for kind in step.kinds:
             flags |= CLONE_FLAGS[kind]
-        namespaces.setns(self.init_pidfd, flags)
-        posix.close(self.init_pidfd)
+        namespaces.setns(self.given.init_pidfd, flags)
+        posix.close(self.given.init_pidfd)
         # A user namespace brings other credentials, and they what fs.suid_dumpable says.
         prctl.set_dumpable(dumpable=False)
         prctl.set_parent_death_signal(_SIGKILL)
+
+    def _set_up_terminal(self, step: SetUpTerminal) -> None:
+        from pyoci.engine.console import attach_terminal
+
+        root_fd = posix.open("/", _DIRECTORY)
+        attach_terminal(step, root_fd, self.given.console_fd)
+        posix.close(root_fd)
 
     def _own_process(self) -> ExecuteProcess:
         """The program, told its own pid where it is passed sockets (sd_listen_fds(3))."""

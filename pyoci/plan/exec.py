@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from pyoci.plan.step_types import ProcessInitStep
-    from pyoci.plan.steps import ExecuteProcess
+    from pyoci.plan.steps import ExecuteProcess, SetUpTerminal
     from pyoci.spec.model import Linux
     from pyoci.spec.users import Identity
 
@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         | SetOomScoreAdj
         | BecomeRoot
         | JoinSessionKeyring
+        | SetUpTerminal
         | ProcessInitStep
     )
 
@@ -87,7 +88,8 @@ class ExecPlan(Record):
 
     `initial_cpus` are main's while it makes the process, in the cgroup at `cgroup` below the
     container's and, if so, in its pid namespace; `init` is what the process does until its program
-    is to be found, `start` the filter right before execve, `process` the program.
+    is to be found, `start` the filter right before execve, `process` the program. With
+    `awaits_start` it goes on only when main has the terminal in hand.
     """
 
     container_id: str
@@ -98,14 +100,14 @@ class ExecPlan(Record):
     start: tuple[LoadSeccomp, ...]
     process: ExecuteProcess
     listens: bool
+    terminal: bool = False
+    awaits_start: bool = False
     warnings: tuple[str, ...] = ()
 
 
 def check_request(request: ExecRequest) -> None:
     """Refuse what this version cannot do, before anything is looked at; UnsupportedError."""
     asked = {
-        "--tty": request.tty,
-        "--console-socket": request.console_socket,
         "--apparmor": request.apparmor,
         "--process-label": request.process_label,
     }
@@ -123,11 +125,14 @@ def plan_request(base: Process, request: ExecRequest, identity: Identity | None)
         cwd=request.cwd or base.cwd,
         env=base.env + _checked_env(request.env),
         no_new_privileges=base.no_new_privileges or request.no_new_privileges,
+        terminal=base.terminal or request.tty,
     )
     if not process.args:
         raise PyociError("exec args cannot be empty")
-    if process.terminal:
-        raise UnsupportedError("process.terminal: not supported by exec in this version of pyoci")
+    if process.terminal or request.console_socket:
+        from pyoci.plan.terminal import check_terminal
+
+        check_terminal(process, request.console_socket, detached=request.detach)
     if request.capabilities:
         process = replace(process, capabilities=_with_capabilities(base, request.capabilities))
     process = _with_identity(process, request, identity)
@@ -174,8 +179,6 @@ def _with_identity(process: Process, request: ExecRequest, identity: Identity | 
 
 def plan_exec(process: Process, linux: Linux, request: ExecRequest, machine: str) -> ExecPlan:
     """The plan; UnsupportedError where there can be none."""
-    if process.terminal:
-        raise UnsupportedError("process.terminal: not supported by this version of pyoci")
     start, warnings = _plan_filter(linux, machine)
     affinity = process.exec_cpu_affinity
     steps, process_warnings = plan_process(process, linux, has_filter=bool(start))
@@ -191,6 +194,8 @@ def plan_exec(process: Process, linux: Linux, request: ExecRequest, machine: str
         start=start,
         process=program,
         listens=request.listen_fds > 0,
+        terminal=process.terminal,
+        awaits_start=process.terminal and not request.detach,
         warnings=(*process_warnings, *warnings),
     )
 
@@ -213,6 +218,11 @@ def _plan_entry(process: Process, linux: Linux, container_id: str) -> list[ExecS
     if "user" in kinds:
         steps.append(BecomeRoot(config="linux.namespaces"))
     steps.append(JoinSessionKeyring(name=f"_ses.{container_id}"))
+    if process.terminal:
+        from pyoci.plan.terminal import plan_terminal
+
+        # /dev/console stays what it is: the terminal of init.
+        steps.append(plan_terminal(process, None))
     return steps
 
 

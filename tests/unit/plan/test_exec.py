@@ -28,12 +28,14 @@ from pyoci.plan.steps import (
     SetNoNewPrivileges,
     SetOomScoreAdj,
     SetUmask,
+    SetUpTerminal,
     SetUser,
     VerifyDirectory,
 )
 from pyoci.record import replace
 from pyoci.spec.model import (
     Capabilities,
+    ConsoleSize,
     CpuAffinity,
     Linux,
     Namespace,
@@ -171,8 +173,6 @@ def test_no_new_privileges_can_only_be_added() -> None:
 @pytest.mark.parametrize(
     ("option", "name"),
     [
-        ({"tty": True}, "--tty"),
-        ({"console_socket": "/s"}, "--console-socket"),
         ({"apparmor": "p"}, "--apparmor"),
         ({"process_label": "l"}, "--process-label"),
     ],
@@ -183,12 +183,44 @@ def test_unsupported(option: dict[str, Any], name: str) -> None:
     assert caught.value.message == f"{name}: not supported by this version of pyoci"
 
 
-def test_a_terminal_of_a_process_file_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match=r"process\.terminal"):
-        plan_request(replace(BASE, terminal=True), REQUEST, None)
+def test_a_terminal_is_asked_for_by_an_option_or_by_the_file() -> None:
+    assert not ask().terminal
+    assert ask(tty=True).terminal
+    assert plan_request(replace(BASE, terminal=True), REQUEST, None).terminal
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"tty": True, "detach": True}, "cannot allocate tty if pyoci will detach without"),
+        ({"tty": True, "console_socket": "/s"}, "cannot use console socket if pyoci will not"),
+        ({"detach": True, "console_socket": "/s"}, "cannot use console socket if pyoci will not"),
+        ({"console_socket": "/s"}, "cannot use console socket if pyoci will not"),
+    ],
+)
+def test_a_terminal_that_nobody_would_get(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(PyociError, match=words):
+        ask(**options)
 
 
 # --- the steps
+
+
+@pytest.mark.parametrize(("detach", "awaits"), [(False, True), (True, False)])
+def test_a_terminal_comes_once_the_container_is_entered(detach: bool, awaits: bool) -> None:
+    options: dict[str, Any] = {"tty": True, "detach": detach}
+    if detach:
+        options["console_socket"] = "/s"
+    size = ConsoleSize(height=3, width=4)
+    process = replace(ask(**options), console_size=size)
+    plan = make(process, **options)
+    assert (plan.terminal, plan.awaits_start) == (True, awaits)
+    kinds = [type(step) for step in plan.init]
+    assert kinds[:3] == [JoinNamespaces, JoinSessionKeyring, SetUpTerminal]
+    step = plan.init[2]
+    assert step == SetUpTerminal(config="process.terminal", base="", rows=3, columns=4)
+    plan = make()
+    assert (plan.terminal, plan.awaits_start) == (False, False)
 
 
 def test_order() -> None:
