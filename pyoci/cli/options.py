@@ -115,6 +115,8 @@ _EXEC_OPTIONS = (
     ("additional-gids", "g", REPEATED, (), "GID", "be in this group too"),
     ("cap", "c", REPEATED, (), "CAP", "have this capability too"),
     ("no-new-privs", "", FLAG, False, "", "gain no privileges by execve(2)"),
+    ("apparmor", "", STRING, "", "PROFILE", "be confined by this AppArmor profile"),
+    ("process-label", "", STRING, "", "LABEL", "have this SELinux label"),
     ("cgroup", "", STRING, "", "PATH", "run in this cgroup below the container's"),
     ("ignore-paused", "", FLAG, False, "", "go on if the container is paused"),
     ("detach", "d", FLAG, False, "", "do not wait for the end"),
@@ -123,9 +125,6 @@ _EXEC_OPTIONS = (
     ("preserve-fds", "", INT, 0, "N", "pass N more file descriptors, from 3 on (after LISTEN_FDS)"),
     ("tty", "t", FLAG, False, "", "have a terminal: a new one of the container's"),
     ("console-socket", "", STRING, "", "SOCKET", "send the terminal's master end to this socket"),
-    # Refused by the engine, which says so.
-    ("apparmor", "", STRING, "", "PROFILE", ""),
-    ("process-label", "", STRING, "", "LABEL", ""),
 )  # fmt: skip
 
 _ID = ("container-id", ONE)

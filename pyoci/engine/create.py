@@ -16,6 +16,7 @@ from pyoci.jsonio import dumps
 from pyoci.linux.pidfd import read_process
 from pyoci.paths import absolute
 from pyoci.plan.build import build_plan
+from pyoci.plan.process import asks_for_labels
 from pyoci.record import replace
 from pyoci.spec.parse import parse_config
 from pyoci.spec.rules import check_spec
@@ -62,6 +63,10 @@ def plan_create(request: CreateRequest) -> tuple[CreatePlan, HostFacts, dict[str
     spec = parse_config(config)
     check_spec(spec)
     facts = read_facts()
+    if asks_for_labels(spec.process, spec.linux):
+        from pyoci.host.lsm import read_modules
+
+        facts = replace(facts, modules=read_modules())
     return build_plan(spec, request, facts), facts, config
 
 

@@ -28,7 +28,8 @@ from pyoci.linux.clone import clone3
 from pyoci.linux.consts import CLONE_NEWPID, O_PATH
 from pyoci.linux.pidfd import is_running, open_process, pidfd_send_signal, reap
 from pyoci.linux.sockets import seqpacket_pair
-from pyoci.plan.exec import EnterRoot, check_request, describe_step, plan_exec, plan_request
+from pyoci.plan.exec import EnterRoot, describe_step, plan_exec, plan_request
+from pyoci.plan.process import asks_for_labels
 from pyoci.record import replace
 from pyoci.spec.model import Process
 from pyoci.spec.parse import parse_config, parse_process
@@ -56,7 +57,6 @@ def exec_process(request: ExecRequest, log: Log) -> int:
     In the foreground signals that we get go to it; detached, it runs when this returns. StateError
     if the container's status does not allow it, else as for create.
     """
-    check_request(request)
     check_preserved(request.listen_fds + request.preserve_fds)
     # What we fork is a copy of us, in sight of whoever is in the container.
     prctl.set_dumpable(dumpable=False)
@@ -126,9 +126,14 @@ class Joining:
         request = self.request
         base = replace(spec.process or Process(), args=(), terminal=False)
         if request.process_file:
-            base = read_process_file(request.process_file)
+            base = with_labels_of(base, read_process_file(request.process_file))
         process = plan_request(base, request, self._find_identity())
-        self.plan = plan_exec(process, spec.linux, request, posix.uname().machine)
+        modules: tuple[str, ...] = ()
+        if asks_for_labels(process):
+            from pyoci.host.lsm import read_modules
+
+            modules = read_modules()
+        self.plan = plan_exec(process, spec.linux, request, posix.uname().machine, modules)
         for warning in self.plan.warnings:
             log("warning", warning)
 
@@ -348,6 +353,15 @@ def _cgroup_of_init(state: store.ContainerState) -> str:
     if not is_below(path, state.cgroup_path) or "/.." in path:
         raise StateError(f"init has left the container's cgroup for {path}")
     return path
+
+
+def with_labels_of(container: Process, process: Process) -> Process:
+    """The process, confined as the container where it says nothing of its own."""
+    return replace(
+        process,
+        apparmor_profile=process.apparmor_profile or container.apparmor_profile,
+        selinux_label=process.selinux_label or container.selinux_label,
+    )
 
 
 def read_process_file(path: str) -> Process:

@@ -38,6 +38,7 @@ from pyoci.plan.namespaces import CLONE_FLAGS
 from pyoci.plan.steps import (
     BecomeRoot,
     JoinSessionKeyring,
+    LabelStep,
     LoadSeccomp,
     SchedulingStep,
     SetOomScoreAdj,
@@ -63,6 +64,8 @@ def import_for_exec(plan: ExecPlan) -> None:
         import pyoci.linux.seccomp
     if any(isinstance(step, SchedulingStep) for step in steps):
         import pyoci.engine.scheduling
+    if any(isinstance(step, LabelStep) for step in steps):
+        import pyoci.engine.labels
     if plan.terminal:
         import pyoci.engine.console  # noqa: F401
 

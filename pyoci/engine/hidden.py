@@ -18,6 +18,7 @@ from pyoci.linux import fs, mount
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyoci.engine.rootfs import Rootfs
+    from pyoci.engine.superblock import Parameters
     from pyoci.plan import rootfs_steps as r
 
 _NULL_DEVICE = (1, 3)
@@ -74,7 +75,7 @@ class Hidden:
         if target_fd is None:
             return
         directory = fs.kind_of(target_fd) == fs.S_IFDIR
-        cover_fd = self._empty_directory() if directory else self._null_device()
+        cover_fd = self._empty_directory(step.label) if directory else self._null_device()
         mount.move_mount(cover_fd, target_fd)
         posix.close(target_fd)
         if not directory:
@@ -89,10 +90,12 @@ class Hidden:
                 raise StepError("", "", "the host's /dev/null is no null device", path="/dev/null")
         return mount.clone_tree(self._null_fd, recursive=False)
 
-    def _empty_directory(self) -> int:
+    def _empty_directory(self, label: str) -> int:
         """A detached mount of an empty read-only directory; one filesystem serves all."""
         if self._empty_fd < 0:
-            parameters = (("size", "0"), ("nr_inodes", "1"), ("mode", "0755"), ("ro", None))
+            parameters: Parameters = (("size", "0"), ("nr_inodes", "1"), ("mode", "0755"))
+            parameters += (("ro", None),)
+            parameters += (("context", label),) if label else ()
             attributes = c.MOUNT_ATTR_RDONLY | c.MOUNT_ATTR_NOSUID | c.MOUNT_ATTR_NODEV
             self._empty_fd = new_filesystem(
                 "tmpfs", "tmpfs", parameters, attributes | c.MOUNT_ATTR_NOEXEC

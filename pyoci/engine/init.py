@@ -23,6 +23,7 @@ from pyoci.plan.rootfs_steps import MountFilesystem, PivotRoot
 from pyoci.plan.steps import (
     ChangeDirectory,
     CloneSibling,
+    LabelStep,
     LoadSeccomp,
     RunHooks,
     SchedulingStep,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from pyoci.plan.model import CreatePlan
+    from pyoci.plan.steps import Step
 
 _SIGKILL = 9
 
@@ -72,6 +74,8 @@ def import_for_init(plan: CreatePlan) -> None:
         import pyoci.linux.seccomp
     if any(isinstance(step, SchedulingStep) for step in steps):
         import pyoci.engine.scheduling
+    if any(isinstance(step, LabelStep) or _has_label(step) for step in steps):
+        import pyoci.engine.labels
     if any(isinstance(step, SetUpTerminal) for step in steps):
         import pyoci.engine.console
 
@@ -80,6 +84,10 @@ def import_for_init(plan: CreatePlan) -> None:
         import pyoci.engine.copyup
     if any(isinstance(step, PivotRoot) and step.how == "move" for step in steps):
         import pyoci.engine.move_root  # noqa: F401
+
+
+def _has_label(step: Step) -> bool:
+    return isinstance(step, MountFilesystem) and step.label != ""
 
 
 def run_init(plan: CreatePlan, given: Inheritance) -> NoReturn:

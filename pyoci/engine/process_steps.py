@@ -42,7 +42,7 @@ class ProcessContext:
     entered_directory = False
 
 
-def apply_process_step(step: ProcessInitStep, context: ProcessContext) -> None:
+def apply_process_step(step: ProcessInitStep, context: ProcessContext) -> None:  # noqa: C901
     """One call for each kind of step."""
     match step:
         case s.SetRlimit():
@@ -53,6 +53,10 @@ def apply_process_step(step: ProcessInitStep, context: ProcessContext) -> None:
             from pyoci.engine.scheduling import apply_scheduling
 
             apply_scheduling(step)
+        case s.LabelStep():
+            from pyoci.engine.labels import apply_label
+
+            apply_label(step)
         case s.DropBounding():
             caps.drop_bounding(step.keep)
         case s.ChangeDirectory():

@@ -125,6 +125,10 @@ class Rootfs:
             tree_fd = new_filesystem(step.type, step.source, parameters, step.attr_set)
         strict = step.type in _STRICT_TYPES
         target_fd = self._open_target(step, directory=True, strict=strict)
+        if step.label:
+            from pyoci.engine.labels import label_root
+
+            label_root(tree_fd, step.label)
         if step.copy_up:
             from pyoci.engine.copyup import copy_tree
 

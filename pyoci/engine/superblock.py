@@ -48,6 +48,15 @@ def is_long(source: str, parameters: Parameters) -> bool:
     return any(len(encode(value)) > _VALUE_BYTES for value in values)
 
 
+def _as_data(key: str, value: str | None) -> str:
+    """A parameter as mount(2) takes it; the comma of an SELinux context stands in quotes."""
+    from pyoci.plan.mounts import CONTEXTS  # there is no such step without it; exec has none
+
+    if value is None:
+        return key
+    return f'{key}="{value}"' if key in CONTEXTS else f"{key}={value}"
+
+
 def new_filesystem_at(
     place_fd: int, kind: str, source: str, parameters: Parameters, attributes: int
 ) -> int:
@@ -57,7 +66,7 @@ def new_filesystem_at(
     directory `place_fd`, whose mount must not be shared; the working directory
     is `/` afterwards.
     """
-    data = ",".join([key if value is None else f"{key}={value}" for key, value in parameters])
+    data = ",".join([_as_data(key, value) for key, value in parameters])
     if len(encode(data)) > _DATA_BYTES:
         raise OSError(errno.E2BIG, posix.strerror(errno.E2BIG))
     scratch_fd = new_filesystem("tmpfs", "tmpfs", (), 0)

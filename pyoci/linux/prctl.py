@@ -8,6 +8,7 @@ from pyoci.linux.consts import (
     PR_CAP_AMBIENT_RAISE,
     PR_CAPBSET_DROP,
     PR_CAPBSET_READ,
+    PR_GET_NO_NEW_PRIVS,
     PR_SET_CHILD_SUBREAPER,
     PR_SET_DUMPABLE,
     PR_SET_KEEPCAPS,
@@ -42,6 +43,11 @@ def set_keep_capabilities(*, keep: bool) -> None:
 def set_no_new_privileges() -> None:
     """No execve will ever grant privileges again (PR_SET_NO_NEW_PRIVS)."""
     call(_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def get_no_new_privileges() -> bool:
+    """Whether that is so already, by whoever started us (PR_GET_NO_NEW_PRIVS)."""
+    return call(_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1
 
 
 def read_bounding_capability(number: int) -> int:

@@ -12,7 +12,7 @@ from pyoci.plan.cgroup.default_filter import plan_device_filter
 from pyoci.plan.cgroups_path import plan_cgroups_path
 from pyoci.plan.model import CreatePlan
 from pyoci.plan.namespaces import NamespacePlan
-from pyoci.plan.process import plan_execution, plan_process
+from pyoci.plan.process import asks_for_labels, plan_execution, plan_process
 from pyoci.plan.rootfs import plan_rootfs, plan_shared_rootfs
 from pyoci.plan.rootfs_steps import (
     MaskPath,
@@ -74,6 +74,11 @@ def build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePl
     elif load is not None:
         start.append(load)
     init = _plan_init(spec, request, namespaces, facts.cgroup_mount + cgroup, warnings)
+    if asks_for_labels(spec.process, spec.linux):
+        # Only a config with labels pays for the module.
+        from pyoci.plan.labels import add_labels
+
+        init = add_labels(init, spec.process, spec.linux, facts.modules)
     if spec.process is not None:
         process_steps, process_warnings = plan_process(
             spec.process, spec.linux, has_filter=load is not None
@@ -104,7 +109,6 @@ def _check_supported(spec: Spec, request: CreateRequest) -> None:
     linux = spec.linux
     asked = {
         "--systemd-cgroup": request.systemd_cgroup,
-        "linux.mountLabel": linux.mount_label,
         "linux.intelRdt": linux.intel_rdt,
     }
     for name, value in asked.items():

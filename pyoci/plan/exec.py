@@ -9,7 +9,7 @@ from __future__ import annotations
 from pyoci.errors import ConfigError, PyociError, UnsupportedError, UsageError
 from pyoci.paths import clean
 from pyoci.plan.caps import NAMES
-from pyoci.plan.process import plan_execution, plan_process
+from pyoci.plan.process import asks_for_labels, plan_execution, plan_process
 from pyoci.plan.steps import BecomeRoot, JoinSessionKeyring, LoadSeccomp, SetOomScoreAdj, Step
 from pyoci.record import Record, replace
 from pyoci.spec.model import Capabilities, Process
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from pyoci.plan.step_types import ProcessInitStep
-    from pyoci.plan.steps import ExecuteProcess, SetUpTerminal
+    from pyoci.plan.steps import ExecuteProcess, LabelStep, SetUpTerminal
     from pyoci.spec.model import Linux
     from pyoci.spec.users import Identity
 
@@ -105,18 +105,6 @@ class ExecPlan(Record):
     warnings: tuple[str, ...] = ()
 
 
-def check_request(request: ExecRequest) -> None:
-    """Refuse what this version cannot do, before anything is looked at; UnsupportedError."""
-    asked = {
-        "--apparmor": request.apparmor,
-        "--process-label": request.process_label,
-    }
-    for name, value in asked.items():
-        if value:
-            message = f"{name}: not supported by this version of pyoci"
-            raise UnsupportedError(message)
-
-
 def plan_request(base: Process, request: ExecRequest, identity: Identity | None) -> Process:
     """The process with what the options change; UsageError, ConfigError, UnsupportedError."""
     process = replace(
@@ -126,6 +114,8 @@ def plan_request(base: Process, request: ExecRequest, identity: Identity | None)
         env=base.env + _checked_env(request.env),
         no_new_privileges=base.no_new_privileges or request.no_new_privileges,
         terminal=base.terminal or request.tty,
+        apparmor_profile=request.apparmor or base.apparmor_profile,
+        selinux_label=request.process_label or base.selinux_label,
     )
     if not process.args:
         raise PyociError("exec args cannot be empty")
@@ -177,8 +167,14 @@ def _with_identity(process: Process, request: ExecRequest, identity: Identity | 
     return replace(process, user=replace(user, additional_gids=gids))
 
 
-def plan_exec(process: Process, linux: Linux, request: ExecRequest, machine: str) -> ExecPlan:
-    """The plan; UnsupportedError where there can be none."""
+def plan_exec(
+    process: Process,
+    linux: Linux,
+    request: ExecRequest,
+    machine: str,
+    modules: tuple[str, ...] = (),
+) -> ExecPlan:
+    """The plan, for a machine with these security modules; UnsupportedError if there is none."""
     start, warnings = _plan_filter(linux, machine)
     affinity = process.exec_cpu_affinity
     steps, process_warnings = plan_process(process, linux, has_filter=bool(start))
@@ -190,7 +186,11 @@ def plan_exec(process: Process, linux: Linux, request: ExecRequest, machine: str
         cgroup=_plan_cgroup(request.cgroup),
         initial_cpus=_parse_cpus(affinity.initial, "initial") if affinity else (),
         pid_namespace=any(namespace.type == "pid" for namespace in linux.namespaces),
-        init=(*_plan_entry(process, linux, request.container_id), *steps),
+        init=(
+            *_plan_labels(process, modules),
+            *_plan_entry(process, linux, request.container_id),
+            *steps,
+        ),
         start=start,
         process=program,
         listens=request.listen_fds > 0,
@@ -224,6 +224,18 @@ def _plan_entry(process: Process, linux: Linux, container_id: str) -> list[ExecS
         # /dev/console stays what it is: the terminal of init.
         steps.append(plan_terminal(process, None))
     return steps
+
+
+def _plan_labels(process: Process, modules: tuple[str, ...]) -> list[LabelStep]:
+    """By the host's procfs, before anything of the container is in reach; the key ring comes yet.
+
+    They count at the next execve, and nobody but we do one till then.
+    """
+    if not asks_for_labels(process):
+        return []
+    from pyoci.plan.labels import plan_key_label, plan_labels
+
+    return [*plan_labels(process, modules), *plan_key_label(process)]
 
 
 def _plan_filter(linux: Linux, machine: str) -> tuple[tuple[LoadSeccomp, ...], tuple[str, ...]]:

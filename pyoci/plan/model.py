@@ -35,12 +35,16 @@ class CreateRequest(Record):
 
 
 class HostFacts(Record):
-    """What a plan depends on of the machine; it can be stale when the plan is carried out."""
+    """What a plan depends on of the machine; it can be stale when the plan is carried out.
+
+    `modules` are the security modules that label processes: read for a config that wants one.
+    """
 
     machine: str
     euid: int
     cgroup_mount: str
     own_cgroup: str
+    modules: tuple[str, ...] = ()
 
 
 class CreatePlan(Record):

@@ -54,6 +54,8 @@ PROPAGATION = {
 SUPERBLOCK = ("sync", "async", "dirsync", "mand", "nomand", "lazytime", "nolazytime")
 # Words of mount(8) that ask for what is so anyway, or that the kernel does not know (any more).
 NO_EFFECT = ("defaults", "acl", "noacl", "silent", "loud", "iversion", "noiversion")
+# Options that SELinux takes for any filesystem, in quotes where they go to mount(2).
+CONTEXTS = ("context", "fscontext", "defcontext", "rootcontext")
 # One superblock serves many mounts of these: a read-only one must not make the others so.
 SHARED_SUPERBLOCK = (
     "proc",
@@ -235,6 +237,8 @@ def _filesystem(mount: SpecMount, words: Words, path: str) -> MountFilesystem:
         parameters.append(("ro", None))
     for word in split_data(words.data):
         key, equals, value = word.partition("=")
+        if key in CONTEXTS:
+            value = value.strip('"')
         parameters.append((key, value if equals else None))
     return MountFilesystem(
         **_common(mount, words, path),
@@ -248,7 +252,18 @@ def _filesystem(mount: SpecMount, words: Words, path: str) -> MountFilesystem:
 def split_data(words: list[str]) -> list[str]:
     """The filesystem's own options, one by one; a word may hold several, as data of mount(2) does.
 
-    A comma after a backslash belongs to the value (overlayfs).
+    A comma after a backslash belongs to the value (overlayfs), one in quotes to an SELinux context.
     """
-    parts = ",".join(words).replace("\\,", "\0").split(",")
-    return [part.replace("\0", "\\,") for part in parts if part]
+    parts: list[str] = []
+    for part in ",".join(words).replace("\\,", "\0").split(","):
+        if parts and _is_open(parts[-1]):
+            parts[-1] += f",{part}"
+        elif part:
+            parts.append(part)
+    return [part.replace("\0", "\\,") for part in parts]
+
+
+def _is_open(word: str) -> bool:
+    """Whether an option's value has a quote that is still to be closed."""
+    key, _, value = word.partition("=")
+    return key in CONTEXTS and value.count('"') == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pyoci.errors import UnsupportedError
 from pyoci.plan.caps import plan_capabilities
 from pyoci.plan.steps import (
     ChangeDirectory,
@@ -47,7 +46,6 @@ def plan_process(
     process: Process, linux: Linux = NO_LINUX, *, has_filter: bool
 ) -> tuple[list[ProcessInitStep], list[str]]:
     """The steps up to `created`, and warnings; ExecuteProcess comes after start."""
-    _check_supported(process)
     steps: list[ProcessInitStep] = [
         SetRlimit(
             config=f"process.rlimits[{n}]",
@@ -78,6 +76,12 @@ def plan_process(
         VerifyDirectory(config="process.cwd", path=process.cwd),
     ]
     return steps, warnings
+
+
+def asks_for_labels(process: Process | None, linux: Linux = NO_LINUX) -> bool:
+    """Whether a security module is to label the process or its mounts (plan/labels.py)."""
+    asked = process is not None and (process.apparmor_profile or process.selinux_label)
+    return bool(asked or linux.mount_label)
 
 
 def _user(process: Process) -> SetUser:
@@ -118,14 +122,3 @@ def last_wins(env: tuple[str, ...]) -> tuple[str, ...]:
         by_name.pop(name, None)
         by_name[name] = entry
     return tuple(by_name.values())
-
-
-def _check_supported(process: Process) -> None:
-    asked = {
-        "process.apparmorProfile": process.apparmor_profile,
-        "process.selinuxLabel": process.selinux_label,
-    }
-    for path, value in asked.items():
-        if value:
-            message = f"{path}: not supported by this version of pyoci"
-            raise UnsupportedError(message)

@@ -6,8 +6,8 @@ Never on the hot path: imported when somebody asks, or when a step has failed.
 from __future__ import annotations
 
 from pyoci.linux import consts as c
+from pyoci.plan import labels, scheduling
 from pyoci.plan import rootfs_steps as r
-from pyoci.plan import scheduling
 from pyoci.plan import steps as s
 from pyoci.plan.caps import names_of
 from pyoci.plan.mounts import ATTRIBUTES, PROPAGATION
@@ -124,6 +124,7 @@ def _mount_options(step: r.Mount) -> str:
     if isinstance(step, r.MountFilesystem):
         words += [key if value is None else f"{key}={value}" for key, value in step.parameters]
         words += ["tmpcopyup"] if step.copy_up else []
+        words += [f"label {step.label}"] if step.label else []
     if isinstance(step, r.BindMount) and not step.follow_source:
         words.append("src-nofollow")
     if isinstance(step, r.BindMount) and step.copy_symlink:
@@ -167,6 +168,11 @@ def _capabilities(step: s.SetCapabilities) -> str:
     )
     words = [f"{name} {', '.join(names_of(mask)) or 'none'}" for name, mask in sets]
     return f"set capabilities: {'; '.join(words)}"
+
+
+def _selinux(step: labels.SetSelinuxLabel) -> str:
+    what = "program" if step.attribute == labels.SELINUX_EXEC else "keys"
+    return f"set SELinux label of the {what} to {step.label}"
 
 
 def _user(step: s.SetUser) -> str:
@@ -258,7 +264,7 @@ _WORDS: dict[type[s.Step], Callable[..., str]] = {
     s.AwaitHost: lambda step: "wait for main's part",
     r.SetSysctl: lambda step: f"set sysctl {step.key} to {step.value!r}",
     r.ReadonlyPath: lambda step: f"make {step.path} read-only",
-    r.MaskPath: lambda step: f"mask {step.path}",
+    r.MaskPath: lambda step: f"mask {step.path}" + (f" (label {step.label})" if step.label else ""),
     r.ReadonlyMount: lambda step: f"make mount {step.destination} read-only",
     r.PivotRoot: lambda step: f"enter the rootfs by {step.how}",
     r.VerifyMount: lambda step: f"verify that {step.destination} is our mount",
@@ -272,6 +278,8 @@ _WORDS: dict[type[s.Step], Callable[..., str]] = {
     scheduling.SetIoPriority: lambda step: f"set I/O priority {step.name} {step.priority}",
     scheduling.SetPersonality: lambda step: f"set personality {step.name}",
     scheduling.SetMemoryPolicy: _memory_policy,
+    labels.SetAppArmorProfile: lambda step: f"apply AppArmor profile {step.profile}",
+    labels.SetSelinuxLabel: _selinux,
     s.DropBounding: lambda step: (
         f"keep in bounding set: {', '.join(names_of(step.keep)) or 'none'}"
     ),

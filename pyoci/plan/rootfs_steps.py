@@ -39,12 +39,16 @@ class Mount(RootfsStep):
 
 
 class MountFilesystem(Mount):
-    """Mount a new filesystem of this type; `parameters` go to it as they are (None: a flag)."""
+    """Mount a new filesystem of this type; `parameters` go to it as they are (None: a flag).
+
+    `label` is what its root gets from SELinux where the filesystem takes no such parameter.
+    """
 
     type: str
     source: str
     parameters: tuple[tuple[str, str | None], ...] = ()
     copy_up: bool = False
+    label: str = ""
 
 
 class BindMount(Mount):
@@ -104,10 +108,14 @@ class ReadonlyPath(RootfsStep):
 
 
 class MaskPath(RootfsStep):
-    """Hide a file behind /dev/null or a directory behind an empty one; `base` as above."""
+    """Hide a file behind /dev/null or a directory behind an empty one; `base` as above.
+
+    The empty directory has this label for SELinux, if any.
+    """
 
     base: str
     path: str
+    label: str = ""
 
 
 class ReadonlyMount(RootfsStep):

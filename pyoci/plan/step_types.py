@@ -57,6 +57,7 @@ ProcessInitStep: TypeAlias = (
     s.SetRlimit
     | s.SetNoNewPrivileges
     | s.SchedulingStep
+    | s.LabelStep
     | s.DropBounding
     | s.SetUser
     | s.SetCapabilities

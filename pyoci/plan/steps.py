@@ -219,6 +219,10 @@ class SchedulingStep(ProcessStep):
     """The base of what few configs ask for; the kinds are in scheduling.py."""
 
 
+class LabelStep(ProcessStep):
+    """The base of the labels of security modules; the kinds are in labels.py."""
+
+
 class DropBounding(ProcessStep):
     """Keep only these capabilities (bit mask) in the bounding set, while CAP_SETPCAP is there."""
 

@@ -120,9 +120,6 @@ WRONG = {
 }  # fmt: skip
 
 LATER = {
-    "label": (linux(mountLabel="l"), "linux.mountLabel"),
-    "selinux": (process(selinuxLabel="l"), "process.selinuxLabel"),
-    "apparmor": (process(apparmorProfile="p"), "process.apparmorProfile"),
     "cache allocation": (linux(intelRdt={"closID": "c"}), "linux.intelRdt"),
 }  # fmt: skip
 

@@ -290,8 +290,9 @@ REFUSED_OPTIONS: list[tuple[tuple[str, ...], str, int]] = [
     (("--cgroup", "memory:/x"), "--cgroup", 1),
     (("--preserve-fds", "-1"), "--preserve-fds", 1),
     (("--nosuch",), "flag provided but not defined: -nosuch", 1),
-    (("--apparmor", "p"), "--apparmor: not supported", FAILED),
-    (("--process-label", "l"), "--process-label: not supported", FAILED),
+    # With AppArmor because the profile is not loaded, without it because of that.
+    (("--apparmor", "p"), "`/proc/thread-self/attr/apparmor/exec`: the ", FAILED),
+    (("--process-label", "l"), "process.selinuxLabel: cannot write `/proc/thread-self/", FAILED),
     (("--cwd", "relative"), "process.cwd: cwd must be an absolute path", FAILED),
     (("--cwd", "/nosuch"), "change directory to /nosuch", FAILED),
     (("--cgroup", "nosuch"), "open cgroup", FAILED),

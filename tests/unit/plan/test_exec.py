@@ -13,7 +13,6 @@ from pyoci.plan.exec import (
     ExecRequest,
     JoinNamespaces,
     SetCpuAffinity,
-    check_request,
     describe_step,
     plan_exec,
     plan_request,
@@ -168,19 +167,6 @@ def test_no_new_privileges_can_only_be_added() -> None:
     assert ask(no_new_privileges=True).no_new_privileges
     base = replace(BASE, no_new_privileges=True)
     assert plan_request(base, REQUEST, None).no_new_privileges
-
-
-@pytest.mark.parametrize(
-    ("option", "name"),
-    [
-        ({"apparmor": "p"}, "--apparmor"),
-        ({"process_label": "l"}, "--process-label"),
-    ],
-)
-def test_unsupported(option: dict[str, Any], name: str) -> None:
-    with pytest.raises(UnsupportedError) as caught:
-        check_request(replace(REQUEST, **option))
-    assert caught.value.message == f"{name}: not supported by this version of pyoci"
 
 
 def test_a_terminal_is_asked_for_by_an_option_or_by_the_file() -> None:

@@ -224,11 +224,22 @@ def test_a_read_only_tmpfs_that_is_covered_is_left_alone() -> None:
         ([",a,,b,", ""], ["a", "b"]),
         # overlayfs: a comma of a path.
         ([r"lowerdir=/a\,b:/c,upperdir=/u"], [r"lowerdir=/a\,b:/c", "upperdir=/u"]),
+        # SELinux: a comma of a range of categories.
+        (['context="a:b:c:s0:c1,c2"', "mode=1"], ['context="a:b:c:s0:c1,c2"', "mode=1"]),
+        (['nr=1,rootcontext="a,b",c'], ["nr=1", 'rootcontext="a,b"', "c"]),
+        (['lowerdir=/"a,upperdir=/b"'], ['lowerdir=/"a', 'upperdir=/b"']),
         ([], []),
     ],
 )
 def test_a_word_may_hold_several_options(words: list[str], parts: list[str]) -> None:
     assert split_data(words) == parts
+
+
+def test_the_quotes_of_a_context_are_mount_2s() -> None:
+    mount = Mount(destination="/d", type="tmpfs", options=('context="a:b:c:s0:c1,c2"', 'x="y"'))
+    (step,), _, _ = plan_mounts((mount,), CONTEXT)
+    assert isinstance(step, MountFilesystem)
+    assert step.parameters == (("context", "a:b:c:s0:c1,c2"), ("x", '"y"'))
 
 
 def test_tmpcopyup_is_for_tmpfs() -> None:

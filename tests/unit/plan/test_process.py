@@ -8,8 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyoci.errors import UnsupportedError
-from pyoci.plan.process import RLIMITS, last_wins, plan_execution, plan_process
+from pyoci.plan.process import (
+    RLIMITS,
+    asks_for_labels,
+    last_wins,
+    plan_execution,
+    plan_process,
+)
 from pyoci.plan.steps import (
     ChangeDirectory,
     DropBounding,
@@ -22,7 +27,7 @@ from pyoci.plan.steps import (
     VerifyDirectory,
 )
 from pyoci.record import replace
-from pyoci.spec.model import Capabilities, Process, Rlimit, User
+from pyoci.spec.model import Capabilities, Linux, Process, Rlimit, User
 from pyoci.spec.rules_process import RLIMIT_NAMES
 
 PROCESS = Process(args=("sh",), cwd="/home")
@@ -89,17 +94,12 @@ def test_admin_is_held_only_where_the_filter_needs_it(
     assert bool(capabilities.effective) is holds
 
 
-@pytest.mark.parametrize(
-    ("change", "path"),
-    [
-        ({"apparmor_profile": "p"}, "process.apparmorProfile"),
-        ({"selinux_label": "l"}, "process.selinuxLabel"),
-    ],
-)
-def test_unsupported(change: dict[str, object], path: str) -> None:
-    with pytest.raises(UnsupportedError) as caught:
-        plan_process(replace(PROCESS, **change), has_filter=False)
-    assert caught.value.message == f"{path}: not supported by this version of pyoci"
+@pytest.mark.parametrize("change", [{"apparmor_profile": "p"}, {"selinux_label": "l"}])
+def test_labels_are_asked_for(change: dict[str, object]) -> None:
+    assert asks_for_labels(replace(PROCESS, **change))
+    assert not asks_for_labels(PROCESS)
+    assert not asks_for_labels(None)
+    assert asks_for_labels(None, Linux(mount_label="l"))
 
 
 def test_execution() -> None:

@@ -8,16 +8,16 @@ import json
 import pytest
 
 from pyoci import jsonio
+from pyoci.plan import labels, scheduling
 from pyoci.plan import rootfs_steps as r
-from pyoci.plan import scheduling
 from pyoci.plan import steps as s
 from pyoci.plan.render import describe, render_json, render_text
 from tests.support.planning import NAMESPACES, make_config, plan_config
 
-BASES = (s.Step, r.RootfsStep, s.ProcessStep, r.Mount, s.SchedulingStep)
+BASES = (s.Step, r.RootfsStep, s.ProcessStep, r.Mount, s.SchedulingStep, s.LabelStep)
 KINDS = [
     kind
-    for module in (s, scheduling)
+    for module in (s, scheduling, labels)
     for _, kind in inspect.getmembers(module, inspect.isclass)
     if issubclass(kind, s.Step) and kind not in BASES
 ]
