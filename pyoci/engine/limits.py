@@ -52,6 +52,10 @@ class Limits:
                 self._enable(step)
             case s.WriteCgroup():
                 self._write(step)
+            case s.DelegateCgroup():
+                from pyoci.cgroup.delegation import delegate
+
+                delegate(self.mount + self.cgroup, step.uid)
             case s.AttachDeviceFilter():
                 self._attach()
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from pyoci.plan.cgroup.model import CgroupWrite
     from pyoci.plan.model import CreateRequest, HostFacts
     from pyoci.plan.step_types import BeforeStep, BesideStep, InitStep, LimitStep
-    from pyoci.spec.model import Linux, Spec
+    from pyoci.spec.model import Spec
 
 
 def build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePlan:
@@ -57,7 +57,7 @@ def build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePl
     warnings: list[str] = []
     start = _plan_start(spec)
     before = _plan_before(namespaces, cgroup)
-    limits = _plan_limits(spec.linux, warnings)
+    limits = _plan_limits(spec, warnings, may_delegate=_may_delegate(spec, namespaces, facts))
     if request.console_socket or (spec.process is not None and spec.process.terminal):
         # Only a config with a terminal pays for the module.
         from pyoci.plan.terminal import plan_connection
@@ -122,12 +122,23 @@ def _plan_before(namespaces: NamespacePlan, cgroup: str) -> list[BeforeStep]:
     return [make, *namespaces.open_steps(), namespaces.clone_step()]
 
 
-def _plan_limits(linux: Linux, warnings: list[str]) -> list[LimitStep]:
+def _may_delegate(spec: Spec, namespaces: NamespacePlan, facts: HostFacts) -> bool:
+    """Whether the container's cgroup could go to its user; few configs pay for the module."""
+    if "cgroup" not in namespaces.new or facts.euid != 0:
+        return False
+    return any("ro" not in mount.options for mount in spec.mounts if mount.source == "cgroup")
+
+
+def _plan_limits(spec: Spec, warnings: list[str], *, may_delegate: bool) -> list[LimitStep]:
     """What main sets once init has made its mounts; hooks already find it set."""
     steps: list[LimitStep] = []
-    if linux.resources:
-        steps += _plan_resources(linux.resources, warnings)
-    rules = linux.device_rules
+    if spec.linux.resources:
+        steps += _plan_resources(spec.linux.resources, warnings)
+    if may_delegate:
+        from pyoci.plan.cgroup.ownership import plan_ownership
+
+        steps += plan_ownership(spec)
+    rules = spec.linux.device_rules
     program = plan_device_filter(rules)
     steps.append(AttachDeviceFilter(config="linux.resources.devices", rules=rules, program=program))
     return steps

@@ -223,6 +223,7 @@ _WORDS: dict[type[s.Step], Callable[..., str]] = {
     s.MakeCgroup: lambda step: f"make cgroup {step.path}",
     s.EnableControllers: lambda step: f"enable controllers {', '.join(step.controllers)}",
     s.WriteCgroup: _cgroup_write,
+    s.DelegateCgroup: lambda step: f"give the cgroup to user {step.uid}",
     s.AttachDeviceFilter: lambda step: (
         f"attach device filter of the default and {len(step.rules)} more rules"
     ),

@@ -8,7 +8,7 @@ from pyoci.plan import rootfs_steps as r
 from pyoci.plan import steps as s
 
 BeforeStep: TypeAlias = s.MakeCgroup | s.OpenNamespace | s.ConnectConsole | s.CloneInit
-LimitStep: TypeAlias = s.EnableControllers | s.WriteCgroup | s.AttachDeviceFilter
+LimitStep: TypeAlias = s.EnableControllers | s.WriteCgroup | s.DelegateCgroup | s.AttachDeviceFilter
 BesideStep: TypeAlias = (
     s.WriteIdMaps
     | s.SetOomScoreAdj

@@ -49,6 +49,12 @@ class WriteCgroup(Step):
     optional: bool = False
 
 
+class DelegateCgroup(Step):
+    """Make this user of the host the owner of the cgroup (config-linux.md, "Cgroup ownership")."""
+
+    uid: int
+
+
 class AttachDeviceFilter(Step):
     """Attach the eBPF program that decides by the default rules and these; later ones win."""
 
