@@ -111,20 +111,22 @@ def _read_entry(path: str, prefix: str, events: str) -> dict[str, int]:
 
 
 def add_memory(swap: Mapping[str, int], memory: Mapping[str, int]) -> dict[str, int]:
-    """Swap as v1 counts it, with the memory in it; the two peaks cannot be added."""
+    """Swap as v1 counts it, with the memory in it; the two peaks cannot be added: 0, as in runc."""
     limits = (swap["limit"], memory["limit"])
     return {
         "limit": NO_LIMIT if NO_LIMIT in limits else sum(limits),
         "usage": swap["usage"] + memory["usage"],
-        "max": swap["max"],
+        "max": 0,
         "failcnt": swap["failcnt"],
     }
 
 
 def _read_pids(path: str) -> Members:
     limit = parse_limit(_read(path, "pids.max"))
-    current = parse_limit(_read(path, "pids.current"))
-    return {"current": current, "limit": 0 if limit == NO_LIMIT else limit}
+    current = _read(path, "pids.current")
+    # Without the controller processes can still be counted, those of the cgroup itself.
+    count = parse_limit(current) if current else len(_read(path, "cgroup.procs").split())
+    return {"current": count, "limit": 0 if limit == NO_LIMIT else limit}
 
 
 def _read_blkio(path: str) -> Members:
@@ -138,13 +140,16 @@ def _read_hugetlb(path: str) -> Members:
         names = []
     parts = [name.split(".") for name in names]
     sizes = [part[1] for part in parts if part[0] == "hugetlb" and part[2:] == ["current"]]
+    return {size: _read_huge_pages(path, size) for size in sizes}
+
+
+def _read_huge_pages(path: str, size: str) -> Members:
+    """Of one size; usage is what is reserved, where the kernel counts that, as in runc."""
+    reserved = _read(path, f"hugetlb.{size}.rsvd.current")
     return {
-        size: {
-            "usage": parse_limit(_read(path, f"hugetlb.{size}.current")),
-            "max": 0,
-            "failcnt": parse_flat(_read(path, f"hugetlb.{size}.events")).get("max", 0),
-        }
-        for size in sizes
+        "usage": parse_limit(reserved or _read(path, f"hugetlb.{size}.current")),
+        "max": 0,
+        "failcnt": parse_flat(_read(path, f"hugetlb.{size}.events")).get("max", 0),
     }
 
 

@@ -42,7 +42,8 @@ FILES = {
     "io.stat": "8:0 rbytes=10 wbytes=20 rios=1 wios=2 dbytes=0 dios=0\n8:16 \n",
     "hugetlb.2MB.current": "2097152\n",
     "hugetlb.2MB.events": "max 4\n",
-    "hugetlb.2MB.rsvd.current": "0\n",
+    "hugetlb.2MB.rsvd.current": "4194304\n",
+    "hugetlb.1GB.current": "1073741824\n",
 }
 
 
@@ -67,7 +68,10 @@ def test_every_member(tmp_path: Path) -> None:
         "raw": {"anon": 11, "file": 22, "kernel_stack": 33},
     }
     assert data["pids"] == {"current": 3, "limit": 0}
-    assert data["hugetlb"] == {"2MB": {"usage": 2097152, "max": 0, "failcnt": 4}}
+    assert data["hugetlb"] == {
+        "1GB": {"usage": 1073741824, "max": 0, "failcnt": 0},
+        "2MB": {"usage": 4194304, "max": 0, "failcnt": 4},
+    }
     assert data["network_interfaces"] is None
     cpuset, blkio = data["cpuset"], data["blkio"]
     assert isinstance(cpuset, dict)
@@ -84,6 +88,9 @@ def test_every_member(tmp_path: Path) -> None:
 def test_a_cgroup_without_controllers(tmp_path: Path) -> None:
     data: dict[str, object] = read_stats(str(tmp_path))
     assert data["pids"] == {"current": 0, "limit": 0}
+    (tmp_path / "cgroup.procs").write_text("17\n18\n")
+    counted: dict[str, object] = read_stats(str(tmp_path))
+    assert counted["pids"] == {"current": 2, "limit": 0}
     assert data["hugetlb"] == {}
     assert data["cpu"] == {
         "usage": {"total": 0, "kernel": 0, "user": 0},
@@ -98,7 +105,7 @@ def test_a_cgroup_that_is_gone(tmp_path: Path) -> None:
 def test_swap_is_limited_where_both_are() -> None:
     memory = {"limit": 10, "usage": 1, "max": 2, "failcnt": 3}
     swap = {"limit": 5, "usage": 4, "max": 6, "failcnt": 7}
-    assert add_memory(swap, memory) == {"limit": 15, "usage": 5, "max": 6, "failcnt": 7}
+    assert add_memory(swap, memory) == {"limit": 15, "usage": 5, "max": 0, "failcnt": 7}
 
 
 @pytest.mark.parametrize(("text", "number"), [("max\n", NO_LIMIT), ("5\n", 5), ("", 0)])
