@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Guest:
-    """Options of `python3 -m conformance.guest`, and the time limit in seconds."""
+    """Options of `python3 -m conformance.guest`, the time limit in seconds, directories to see."""
 
     options: tuple[str, ...]
     timeout: int
+    shares: tuple[Path, ...] = ()
 
 
 class Runner:
@@ -50,10 +51,10 @@ class Runner:
         """How a guest is started."""
         words = [sys.executable, "-B", "-m", "conformance.guest", *guest.options]
         words += ["--timeout", str(guest.timeout), "--write", str(self.results)]
-        for library in self.libraries:
-            # Most often below our directory, and shared with it.
-            if not library.is_relative_to(Path.cwd()):
-                words += ["--share", str(library)]
+        for directory in (*self.libraries, *guest.shares):
+            # Our own is shared anyway, and with it what is below.
+            if not directory.is_relative_to(Path.cwd()):
+                words += ["--share", str(directory)]
         for variable, value in self.environment.items():
             words += ["--env", f"{variable}={value}"]
         return words

@@ -1,6 +1,7 @@
 """`make test-guest`: the tests that a guest is for, in both guests.
 
-    uml    tests/root and tests/vm, without what is marked `qemu`; conformance.spec
+    uml    tests/root and tests/vm, without what is marked `qemu`; conformance.spec; the programs of
+           runtime-tools about cgroups, limits and capabilities
     vm     what is marked `qemu`, under systemd; the statements that uml had to skip
 
 Several guests run at a time, each of them printed when it has ended: User Mode Linux has one CPU.
@@ -18,7 +19,8 @@ import sysconfig
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from conformance.guest import placement
@@ -31,10 +33,11 @@ from conformance.guest.results import (
     render_summary,
     skipped_statements,
 )
+from conformance.runtime_tools import sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
 WORKERS = max(2, min(os.cpu_count() or 1, 4))
@@ -49,9 +52,17 @@ PYTEST = (
     *("-p", "conformance.guest.placement"),
 )
 SPEC = ("python3", "-B", "-m", "conformance.spec", "--name", "pyoci")
+TOOLS = ("python3", "-B", "-m", "conformance.runtime_tools", "--name", "pyoci")
 IN_UML = "(root or vm) and not qemu and not slow"
 IN_VM = "qemu and not slow"
 MARK = "pytest.mark.qemu"  # placement.py marks others
+
+# The programs of runtime-tools that say something else here than on a host: they are about cgroups,
+# or want capabilities that a host may lack. The others run where conformance.runtime_tools does.
+PROGRAMS = (
+    *("linux_cgroups_*", "delete_*resources", "process_capabilities*"),
+    *("process_oom_score_adj", "process_rlimits*"),
+)
 
 LEVELS = ("root", "vm")
 # It is about files and make, which are the same on every kernel.
@@ -62,13 +73,38 @@ LEFT_OUT = ("test_install.py",)
 LIBRARIES = Path(sysconfig.get_path("purelib"))
 
 
+@dataclass(frozen=True)
+class Tools:
+    """Where the programs of runtime-tools are, or come to be: a built tree, else a cache."""
+
+    tree: Path | None
+    cache: Path
+
+    @property
+    def place(self) -> Path:
+        """The directory that a guest must see."""
+        return self.tree or self.cache
+
+    @property
+    def options(self) -> tuple[str, str]:
+        """How conformance.runtime_tools is told."""
+        return ("--tree", str(self.tree)) if self.tree else ("--cache", str(self.cache))
+
+
+def find_tools() -> Tools:
+    """As conformance.runtime_tools would look for them."""
+    tree = os.environ.get("RUNTIME_TOOLS")
+    return Tools(Path(tree).resolve() if tree else None, sources.default_cache().resolve())
+
+
 class Suite:
     """The parts, for one build of pyoci."""
 
-    def __init__(self, runner: Runner, runtime: Path) -> None:
-        """Take what runs guests, and the runtime under test."""
+    def __init__(self, runner: Runner, runtime: Path, tools: Tools) -> None:
+        """Take what runs guests, the runtime under test, and where runtime-tools' programs are."""
         self.runner = runner
         self.runtime = runtime
+        self.tools = tools
 
     def run_all(self, files: Sequence[str], marked: Sequence[str]) -> list[Part]:
         """Every part: as many at a time as there are workers, the longest first."""
@@ -78,6 +114,7 @@ class Suite:
                 pool.submit(self.test_in_uml, "1 of 2", files[0::2]),
                 pool.submit(self.test_in_uml, "2 of 2", files[1::2]),
                 pool.submit(self.test_in_vm, marked),
+                pool.submit(self.run_programs),
                 # Waits for the statements; a worker has begun with them by then.
                 pool.submit(lambda: self.check_left(statements.result()[1])),
             ]
@@ -87,6 +124,20 @@ class Suite:
                 pool.shutdown(wait=False, cancel_futures=True)
                 self.runner.terminate()
                 raise
+
+    def run_programs(self) -> Part:
+        """runtime-tools' programs, built on this machine; none where they are not to be had."""
+        name = "uml: conformance.runtime_tools"
+        try:
+            suite = sources.find_suite(self.tools.tree, self.tools.cache)
+        except sources.NoSuiteError as error:
+            print(f"{name}: not run: {error}", flush=True)
+            return Part(name, skipped=1)
+        chosen = choose_programs(suite.programs)
+        command = (*TOOLS, *self.tools.options, "--runtime", str(self.runtime), "--only", *chosen)
+        part = self.runner.run(name, replace(UML, shares=(self.tools.place,)), command)
+        # Those that were not asked for are no skips here.
+        return replace(part, skipped=part.skipped - (len(suite.programs) - len(chosen)))
 
     def test_in_uml(self, share: str, files: Sequence[str]) -> Part:
         """The root level and the resources, in the guest that is faster."""
@@ -138,6 +189,15 @@ class Suite:
         return document
 
 
+def choose_programs(known: Iterable[str], patterns: Sequence[str] = PROGRAMS) -> list[str]:
+    """Those of runtime-tools' programs that run in a guest."""
+    return [
+        program
+        for program in sorted(known)
+        if any(fnmatchcase(program, pattern) for pattern in patterns)
+    ]
+
+
 def find_test_files(tests: Path) -> list[Path]:
     """The files of the levels that run in guests, in an order that is always the same."""
     found = [file for level in LEVELS for file in sorted((tests / level).glob("test_*.py"))]
@@ -173,7 +233,7 @@ def main() -> int:
     marked = [str(file) for file in find_marked_files(files)]
     with tempfile.TemporaryDirectory(prefix="guest-results.") as results:
         runner = Runner(Path(results), guest_environment(runtime), (LIBRARIES,))
-        parts = Suite(runner, runtime).run_all([str(file) for file in files], marked)
+        parts = Suite(runner, runtime, find_tools()).run_all([str(file) for file in files], marked)
     print(f"--- guests: {time.monotonic() - started:.0f} s ---")
     for line in render_summary(parts):
         print(line)

@@ -99,6 +99,7 @@ def has_apparmor() -> bool:
 FACTS: dict[str, Callable[[], bool]] = {
     "apparmor": has_apparmor,
     "cap_sys_resource": lambda: has_capability(CAP_SYS_RESOURCE),
+    "cgroup_v1": lambda: bool(v1_hierarchies()),
     "cgroup_v1_cpu": (CGROUPS / "cpu/cpu.shares").exists,
     "cgroup_v1_devices": (CGROUPS / "devices/devices.list").exists,
     "cgroup_v1_pids": (CGROUPS / "pids/tasks").exists,

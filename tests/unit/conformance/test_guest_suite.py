@@ -12,10 +12,15 @@ from conformance.guest.suite import (
     LEFT_OUT,
     LIBRARIES,
     MARK,
+    PROGRAMS,
+    Tools,
+    choose_programs,
     find_marked_files,
     find_test_files,
     guest_environment,
 )
+from conformance.runtime_tools.expectations import read_expected
+from conformance.runtime_tools.main import EXPECTED
 from conformance.spec import catalogue
 
 TESTS = Path(__file__).resolve().parents[2]
@@ -47,6 +52,30 @@ def test_how_a_guest_is_started(tmp_path: Path) -> None:
 def test_what_our_directory_has_is_not_shared_twice(tmp_path: Path) -> None:
     runner = Runner(tmp_path, {}, (Path.cwd() / ".venv" / "lib",))
     assert "--share" not in runner.guest_command(Guest((), timeout=7))
+
+
+def test_a_guest_sees_what_a_part_needs(tmp_path: Path) -> None:
+    words = Runner(tmp_path, {}, ()).guest_command(Guest((), timeout=7, shares=(Path("/tools"),)))
+    assert words[-2:] == ["--share", "/tools"]
+
+
+# --- runtime-tools
+
+
+def test_a_tree_that_was_built_goes_before_the_cache() -> None:
+    tools = Tools(Path("/tree"), Path("/cache"))
+    assert (tools.place, tools.options) == (Path("/tree"), ("--tree", "/tree"))
+    tools = Tools(None, Path("/cache"))
+    assert (tools.place, tools.options) == (Path("/cache"), ("--cache", "/cache"))
+
+
+def test_every_pattern_has_its_programs() -> None:
+    known = read_expected(EXPECTED, "pyoci", frozenset()).programs
+    for pattern in PROGRAMS:
+        assert choose_programs(known, (pattern,)), pattern
+    chosen = choose_programs(known)
+    assert {"linux_cgroups_cpus", "process_rlimits", "process_capabilities"} <= set(chosen)
+    assert "hostname" not in chosen
 
 
 # --- what goes to the other guest
