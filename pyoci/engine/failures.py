@@ -64,8 +64,33 @@ _HINTS = {
 }
 
 
+_ID_MAP_HINTS = {
+    1: "only root of the user namespace that mounted a filesystem can map its ids",
+    22: "the filesystem, or with ridmap one mounted below, has none: see mount_setattr(2)",
+}
+
+
+def _mount_hint(step: str) -> str:
+    """Why a mount is refused with EPERM: most often by the rules of user namespaces."""
+    if "mount sysfs" in step:
+        return "without the capability sysfs takes a new network namespace: bind /sys (rbind, ro)"
+    if "mount proc" in step:
+        return (
+            "without the capability procfs takes a new pid namespace, and one that nothing covers"
+        )
+    if " by " in step or step.startswith("change"):
+        return "in a user namespace a mount keeps the flags of the mount that it is a copy of"
+    return _HINTS[1]
+
+
 def hint_for(number: int, step: str) -> str:
     """What an errno usually means in a step, where that is not in its own words."""
+    if "idmap" in step and number in _ID_MAP_HINTS:
+        return _ID_MAP_HINTS[number]
+    if number == 1 and step.startswith(("mount", "change mount")):
+        return _mount_hint(step)
+    if number == 22 and step.startswith("become user"):
+        return "has the user namespace a mapping for these ids?"
     if number == 22 and step.startswith("mount"):
         return "the kernel refused an option: see the options of this mount"
     return _HINTS.get(number, "")

@@ -25,6 +25,7 @@ from pyoci.plan.steps import (
     CloneSibling,
     LabelStep,
     LoadSeccomp,
+    OpenSource,
     RunHooks,
     SchedulingStep,
     SetUpTerminal,
@@ -56,6 +57,7 @@ class Inheritance:
         namespace_fds: dict[str, int],
     ) -> None:
         """Take them."""
+        self.source_fds: dict[str, int] = {}
         self.sync_fd = sync_fd
         self.console_fd = console_fd
         self.fifo_fd = fifo_fd
@@ -68,6 +70,8 @@ def import_for_init(plan: CreatePlan) -> None:
     steps = (*plan.init, *plan.ready, *plan.start)
     if any(isinstance(step, CloneSibling) for step in steps):
         import pyoci.engine.intermediate
+    if any(isinstance(step, OpenSource) for step in steps):
+        import pyoci.engine.sources
     if any(isinstance(step, RunHooks) for step in steps):
         import pyoci.engine.hooks
     if any(isinstance(step, LoadSeccomp) for step in steps):
@@ -131,6 +135,7 @@ class _Report:
 def _run(plan: CreatePlan, given: Inheritance, report: _Report) -> None:
     context = InitContext(plan, given.sync_fd, given.namespace_fds)
     context.console_fd = given.console_fd
+    context.rootfs.sources = given.source_fds
     for number, step in enumerate(plan.init):
         report.step = number
         if isinstance(step, ChangeDirectory):

@@ -19,12 +19,11 @@ from pyoci.engine.waits import pause
 from pyoci.errors import PyociError, StepError
 from pyoci.linux import namespaces
 from pyoci.linux.clone import clone3
-from pyoci.linux.libc import encode
-from pyoci.linux.pidfd import pidfd_send_signal, read_process, reap
+from pyoci.linux.pidfd import pidfd_send_signal, read_process, reap, write_process_file
 from pyoci.linux.sockets import connect, send_fd, seqpacket_pair
 from pyoci.plan import rootfs_steps as r
 from pyoci.plan import steps as s
-from pyoci.plan.namespaces import CLONE_FLAGS, PROC_NAMES
+from pyoci.plan.namespaces import CLONE_FLAGS, PROC_NAMES, map_text
 from pyoci.record import replace
 from pyoci.spec.sysctl import sysctl_namespace, sysctl_path
 from pyoci.state import store
@@ -53,6 +52,7 @@ class MainProcess:
         self.state = state
         self.undo = undo
         self.namespace_fds: dict[str, int] = {}
+        self.source_fds: dict[str, int] = {}
         self.entered = False  # a pid namespace, that init is to be born in
         self.cgroup_fd = -1
         self.pid = 0
@@ -94,6 +94,8 @@ class MainProcess:
                 self._make_cgroup()
             case s.OpenNamespace():
                 self._open_namespace(step)
+            case s.OpenSource():
+                self._open_source(step)
             case s.ConnectConsole():
                 self._connect_console(step)
             case s.CloneInit():
@@ -141,6 +143,24 @@ class MainProcess:
             self.undo.push("leave the pid namespace", namespaces.leave_pid_namespace)
             namespaces.setns(fd, found)
 
+    def _open_source(self, step: s.OpenSource) -> None:
+        from pyoci.engine.sources import map_ids, open_source
+
+        if not self.source_fds:
+            self.undo.push("close mounts", self._close_sources)
+        try:
+            self.source_fds[step.config] = fd = open_source(step)
+        except OSError:
+            if step.id_map is not None:
+                raise
+            return  # init tries it itself first, and says why it cannot
+        if step.id_map is not None:
+            map_ids(fd, step, step.id_map, self.namespace_fds.get("user", -1))
+
+    def _close_sources(self) -> None:
+        while self.source_fds:
+            posix.close(self.source_fds.popitem()[1])
+
     def _connect_console(self, step: s.ConnectConsole) -> None:
         if step.path:
             self.console_fd = connect(step.path, _SOCKET_PATIENCE_S)
@@ -169,6 +189,7 @@ class MainProcess:
             given = Inheritance(
                 init_fd, self.fifo_fd, self.result_fd, self.console_fd, self.namespace_fds
             )
+            given.source_fds = self.source_fds
             run_init(self.plan, given)
         self.undo.push("kill init", self._kill_init)
         posix.close(init_fd)
@@ -199,6 +220,7 @@ class MainProcess:
             if fd >= 0:
                 posix.close(fd)
         self.fifo_fd = self.result_fd = self.cgroup_fd = self.console_fd = -1
+        self._close_sources()
 
     # --- plan.beside
 
@@ -242,11 +264,10 @@ class MainProcess:
 
     def _apply_early(self, step: s.WriteIdMaps | s.SetOomScoreAdj) -> None:
         if isinstance(step, s.SetOomScoreAdj):
-            _write_proc(self.pid, "oom_score_adj", str(step.value))
+            write_process_file(self.pid, "oom_score_adj", str(step.value))
             return
         for name, mappings in (("gid_map", step.gid_mappings), ("uid_map", step.uid_mappings)):
-            lines = [f"{m.container_id} {m.host_id} {m.size}\n" for m in mappings]
-            _write_proc(self.pid, name, "".join(lines))
+            write_process_file(self.pid, name, map_text(mappings))
         sync.send(self.sync_fd, sync.IDS_MAPPED)
 
     def _run_host_part(self) -> None:
@@ -303,15 +324,3 @@ def _is_own_namespace(fd: int, kind: str) -> bool:
 def _make_result(dir_fd: int) -> int:
     flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
     return posix.open(store.RESULT, flags, 0o600, dir_fd=dir_fd)
-
-
-def _write_proc(pid: int, name: str, value: str) -> None:
-    path = f"/proc/{pid}/{name}"
-    fd = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
-    try:
-        posix.write(fd, encode(value))
-    except OSError as error:
-        error.filename = path
-        raise
-    finally:
-        posix.close(fd)

@@ -23,8 +23,6 @@ from pyoci.spec.sysctl import sysctl_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pyoci.plan import rootfs_steps as r
 
 _PATH = c.O_PATH | posix.O_CLOEXEC
@@ -39,6 +37,9 @@ class Rootfs:
         """Start with nothing."""
         self.root_fd = -1
         self.mounts: dict[str, int] = {}
+        # What was opened early, by the config path of the step that it is for.
+        self.sources: dict[str, int] = {}
+        self._covers_root = False
         self.hidden = Hidden(self)
         self._proc_fd = -1
 
@@ -52,12 +53,10 @@ class Rootfs:
         """Open the rootfs; as a mount of its own that pivot_root takes: neither it nor its parent
         is shared, so with the host's propagation they must be taken out of it.
         """
-        flags = _PATH | posix.O_DIRECTORY
-        place_fd = posix.open(encode(step.path), flags)
         if not step.bind:
-            self.root_fd = place_fd
+            self.root_fd = posix.open(encode(step.path), _PATH | posix.O_DIRECTORY)
             return
-        tree_fd = mount.clone_tree(place_fd, recursive=True)
+        place_fd, tree_fd = self._open_rootfs(step)
         if step.shared:
             mount.mount_setattr(tree_fd, propagation=c.MS_PRIVATE)
             _make_parent_private(place_fd)
@@ -65,12 +64,33 @@ class Rootfs:
         posix.close(place_fd)
         self.root_fd = tree_fd
 
+    def _open_rootfs(self, step: r.BindRootfs) -> tuple[int, int]:
+        """Where the rootfs is to be mounted, and a detached copy of it.
+
+        Without the right to get there it covers our root, from where pivot_root takes it as well;
+        only a hook that looks for it by its path does not see what is mounted in it.
+        """
+        flags = _PATH | posix.O_DIRECTORY
+        try:
+            place_fd = posix.open(encode(step.path), flags)
+        except PermissionError:
+            if step.config not in self.sources:
+                raise
+            self._covers_root = True
+            return posix.open("/", flags), self.sources.pop(step.config)
+        if step.opened:
+            return place_fd, self.sources.pop(step.config)
+        return place_fd, mount.clone_tree(place_fd, recursive=True)
+
     def pivot_root(self, step: r.PivotRoot) -> None:
         """Make the rootfs `/` and let go of everything outside."""
         if step.how == "pivot_root":
             self._pivot()
         else:
             if step.how == "move":
+                if self._covers_root:
+                    detail = "--no-pivot needs a rootfs that root of the user namespace can reach"
+                    raise StepError("", "", detail, errno.EACCES)
                 from pyoci.engine.move_root import remove_kernel_filesystems
 
                 remove_kernel_filesystems(self.root_fd)
@@ -149,13 +169,25 @@ class Rootfs:
         """Put a host path in place."""
         if step.copy_symlink and self._copy_symlink(step):
             return
-        flags = 0 if step.follow_source else c.AT_SYMLINK_NOFOLLOW
-        flags |= c.OPEN_TREE_CLONE | (c.AT_RECURSIVE if step.recursive else 0)
-        tree_fd = _with_path(step.source, mount.open_tree_at, c.AT_FDCWD, step.source, flags)
+        tree_fd = self._open_source(step)
         directory = fs.kind_of(tree_fd) == fs.S_IFDIR
         target_fd = self._open_target(step, directory=directory, strict=False)
         self._refuse_over_proc(step, tree_fd, target_fd)
         self._attach(step, tree_fd, target_fd, has_parameters=False)
+
+    def _open_source(self, step: r.BindMount) -> int:
+        """A detached copy of the source; the one that was opened early, if we may not get there."""
+        if step.opened:
+            return self.sources.pop(step.config)
+        flags = 0 if step.follow_source else c.AT_SYMLINK_NOFOLLOW
+        flags |= c.OPEN_TREE_CLONE | (c.AT_RECURSIVE if step.recursive else 0)
+        try:
+            return mount.open_tree_at(c.AT_FDCWD, step.source, flags)
+        except OSError as error:
+            if isinstance(error, PermissionError) and step.config in self.sources:
+                return self.sources.pop(step.config)
+            error.filename = step.source
+            raise
 
     def _copy_symlink(self, step: r.BindMount) -> bool:
         try:
@@ -284,14 +316,6 @@ class Rootfs:
             posix.write(fd, encode(step.value))
         finally:
             posix.close(fd)
-
-
-def _with_path(path: str, call: Callable[..., int], *args: object) -> int:
-    try:
-        return call(*args)
-    except OSError as error:
-        error.filename = path
-        raise
 
 
 def _set_propagations(fd: int, propagations: tuple[int, ...]) -> None:

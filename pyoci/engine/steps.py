@@ -122,6 +122,10 @@ def apply_namespace_step(step: NamespaceInitStep, context: InitContext) -> None:
             from pyoci.engine.intermediate import clone_sibling
 
             clone_sibling(clone_flags(step.kinds), context.sync_fd)
+        case s.OpenSource():
+            from pyoci.engine.sources import open_source
+
+            context.rootfs.sources[step.config] = open_source(step)
         case s.UnshareTimeNamespace():
             namespaces.unshare(CLONE_NEWTIME)
         case s.SetTimeOffset():

@@ -18,6 +18,7 @@ from pyoci.linux.consts import (
     FSCONFIG_SET_STRING,
     FSMOUNT_CLOEXEC,
     FSOPEN_CLOEXEC,
+    MOUNT_ATTR_IDMAP,
     MOVE_MOUNT_F_EMPTY_PATH,
     MOVE_MOUNT_T_EMPTY_PATH,
     NR_FSCONFIG,
@@ -94,6 +95,14 @@ def mount_setattr(
 ) -> None:
     """Change attributes and propagation of the mount whose root `fd` is (mount_setattr(2))."""
     words = (attr_set, attr_clr, propagation, 0)
+    attr = b"".join([word.to_bytes(8, sys.byteorder) for word in words])
+    flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
+    syscall(NR_MOUNT_SETATTR, fd, b"", flags, attr, len(attr))
+
+
+def map_ids(fd: int, userns_fd: int, *, recursive: bool) -> None:
+    """Map the ids of a detached mount as the user namespace does (MOUNT_ATTR_IDMAP)."""
+    words = (MOUNT_ATTR_IDMAP, 0, 0, userns_fd)
     attr = b"".join([word.to_bytes(8, sys.byteorder) for word in words])
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
     syscall(NR_MOUNT_SETATTR, fd, b"", flags, attr, len(attr))

@@ -23,6 +23,7 @@ __all__ = [
     "read_process",
     "reap",
     "status_of",
+    "write_process_file",
 ]
 
 
@@ -39,6 +40,19 @@ def read_kernel_file(path: str) -> bytes:
             if len(parts) > _MAX_READS:
                 raise OSError(errno.EFBIG, posix.strerror(errno.EFBIG), path)
         return b"".join(parts)
+    finally:
+        posix.close(fd)
+
+
+def write_process_file(pid: int, name: str, value: str) -> None:
+    """Write a file of a process in /proc; OSError that names it."""
+    path = f"/proc/{pid}/{name}"
+    fd = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
+    try:
+        posix.write(fd, value.encode())
+    except OSError as error:
+        error.filename = path
+        raise
     finally:
         posix.close(fd)
 

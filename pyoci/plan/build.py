@@ -16,18 +16,22 @@ from pyoci.plan.process import asks_for_labels, plan_execution, plan_process
 from pyoci.plan.rootfs import plan_rootfs, plan_shared_rootfs
 from pyoci.plan.rootfs_steps import (
     MaskPath,
-    Mount,
     PivotRoot,
     ReadonlyPath,
     SetSysctl,
 )
+from pyoci.plan.rootfs_steps import (
+    Mount as MountStep,
+)
 from pyoci.plan.steps import (
     AttachDeviceFilter,
     AwaitHost,
+    CloneInit,
     EnableControllers,
     LoadSeccomp,
     MakeCgroup,
     MoveNetDevice,
+    OpenNamespace,
     RunHooks,
     SendPidfd,
     SendSeccompListener,
@@ -44,7 +48,8 @@ if TYPE_CHECKING:
     from pyoci.plan.cgroup.model import CgroupWrite
     from pyoci.plan.model import CreateRequest, HostFacts
     from pyoci.plan.step_types import BeforeStep, BesideStep, InitStep, LimitStep
-    from pyoci.spec.model import Spec
+    from pyoci.plan.steps import OpenSource
+    from pyoci.spec.model import Mount, Spec
 
 
 def build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePlan:
@@ -73,7 +78,8 @@ def build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePl
         beside.append(send)
     elif load is not None:
         start.append(load)
-    init = _plan_init(spec, request, namespaces, facts.cgroup_mount + cgroup, warnings)
+    init, sources = _plan_init(spec, request, namespaces, facts.cgroup_mount + cgroup, warnings)
+    _insert_sources(before, sources)
     if asks_for_labels(spec.process, spec.linux):
         # Only a config with labels pays for the module.
         from pyoci.plan.labels import add_labels
@@ -117,9 +123,21 @@ def _check_supported(spec: Spec, request: CreateRequest) -> None:
             raise UnsupportedError(message)
 
 
+def _enters(step: BeforeStep) -> bool:
+    return isinstance(step, OpenNamespace) and step.enter
+
+
+def _insert_sources(before: list[BeforeStep], sources: list[OpenSource]) -> None:
+    """Before main enters a pid namespace: who is in there would see what main makes on the way."""
+    at = next(n for n, step in enumerate(before) if isinstance(step, CloneInit) or _enters(step))
+    before[at:at] = sources
+
+
 def _plan_before(namespaces: NamespacePlan, cgroup: str) -> list[BeforeStep]:
     make = MakeCgroup(config="linux.cgroupsPath", path=cgroup)
-    return [make, *namespaces.open_steps(), namespaces.clone_step()]
+    # The one that main enters comes last.
+    opened = sorted(namespaces.open_steps(), key=_enters)
+    return [make, *opened, namespaces.clone_step()]
 
 
 def _may_delegate(spec: Spec, namespaces: NamespacePlan, facts: HostFacts) -> bool:
@@ -209,17 +227,22 @@ def _plan_init(
     namespaces: NamespacePlan,
     cgroup_path: str,
     warnings: list[str],
-) -> list[InitStep]:
+) -> tuple[list[InitStep], list[OpenSource]]:
+    """What init does, and what main opens for it."""
     keyring = "" if request.no_new_keyring else f"_ses.{request.container_id}"
-    steps = namespaces.init_steps(keyring)
+    rootfs = _plan_filesystem(spec, request, namespaces, cgroup_path, warnings)
+    sources: list[OpenSource] = []
+    if namespaces.has("user") or any(map(_maps_ids, spec.mounts)):
+        # Only a config with other ids pays for the module.
+        from pyoci.plan.sources import plan_sources
+
+        sources, rootfs = plan_sources(spec, rootfs, namespaces)
+    privileged = namespaces.privileged
+    steps = [*namespaces.init_steps(keyring, () if privileged else sources), *rootfs]
     hooks = spec.hooks
     # Hooks in the container, too, come after the limits, which are main's part.
     hooked = hooks.prestart or hooks.create_runtime or hooks.create_container
     waits = spec.linux.net_devices or hooked
-    if namespaces.has("mount"):
-        steps += plan_rootfs(spec, request, namespaces, cgroup_path, warnings)
-    else:
-        steps += plan_shared_rootfs(spec, request, warnings)
     at = next(n for n, step in enumerate(steps) if isinstance(step, _AFTER_HOST))
     steps[at:at] = [
         *_plan_terminal(spec, namespaces, steps),
@@ -230,7 +253,23 @@ def _plan_init(
         steps.append(SetHostname(config="hostname", name=spec.hostname))
     if spec.domainname:
         steps.append(SetDomainname(config="domainname", name=spec.domainname))
-    return steps
+    return steps, sources if privileged else []
+
+
+def _maps_ids(mount: Mount) -> bool:
+    return bool(mount.uid_mappings) or "idmap" in mount.options or "ridmap" in mount.options
+
+
+def _plan_filesystem(
+    spec: Spec,
+    request: CreateRequest,
+    namespaces: NamespacePlan,
+    cgroup_path: str,
+    warnings: list[str],
+) -> list[InitStep]:
+    if namespaces.has("mount"):
+        return plan_rootfs(spec, request, namespaces, cgroup_path, warnings)
+    return plan_shared_rootfs(spec, request, warnings)
 
 
 # The first of these in a plan is where init has its filesystem and nothing is locked yet.
@@ -245,7 +284,7 @@ def _plan_terminal(
         return []
     from pyoci.plan.terminal import plan_terminal
 
-    mounted = [step.destination for step in steps if isinstance(step, Mount)]
+    mounted = [step.destination for step in steps if isinstance(step, MountStep)]
     return [plan_terminal(spec.process, mounted if namespaces.has("mount") else None)]
 
 

@@ -28,8 +28,6 @@ _HOOKS = (
     "poststart",
     "poststop",
 )
-# Words that are known only to be refused in a sentence of their own.
-_REFUSED_OPTIONS = ("idmap", "ridmap")
 
 
 def plan_features() -> dict[str, Any]:
@@ -38,7 +36,7 @@ def plan_features() -> dict[str, Any]:
         "ociVersionMin": _OLDEST_VERSION,
         "ociVersionMax": SPEC_VERSION,
         "hooks": list(_HOOKS),
-        "mountOptions": [word for word in known_options() if word not in _REFUSED_OPTIONS],
+        "mountOptions": list(known_options()),
         "linux": _linux(),
         # The name is runc's: engines ask any runtime by it.
         "annotations": {"org.opencontainers.runc.checkpoint.enabled": "false"},
@@ -69,6 +67,6 @@ def _linux() -> dict[str, Any]:
         "selinux": {"enabled": True},
         "memoryPolicy": {"modes": list(MEMORY_MODES), "flags": list(MEMORY_FLAGS)},
         "intelRdt": {"enabled": False, "schemata": False, "monitoring": False},
-        "mountExtensions": {"idmap": {"enabled": False}},
+        "mountExtensions": {"idmap": {"enabled": True}},
         "netDevices": {"enabled": True},
     }

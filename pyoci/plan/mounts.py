@@ -183,9 +183,13 @@ def destination(mount: SpecMount) -> str:
 
 
 def _check(mount: SpecMount, words: Words, path: str) -> None:
-    if mount.uid_mappings or mount.gid_mappings or words.flags & {"idmap", "ridmap"}:
-        message = f"{path}: id-mapped mounts are not supported by this version of pyoci"
-        raise UnsupportedError(message)
+    for word in words.data:
+        if word.startswith(("idmap=", "ridmap=")):  # crun's own way
+            raise ConfigError(f"{path}.options", f"{word}: write uidMappings and gidMappings")
+    if mount.uid_mappings or words.flags & {"idmap", "ridmap"}:
+        from pyoci.plan.sources import check_id_mapped
+
+        check_id_mapped(mount, path, bind=is_bind(mount) and "remount" not in words.flags)
     where = destination(mount)
     if where == "/":
         raise ConfigError(f"{path}.destination", "cannot mount over the root of the container")

@@ -21,8 +21,11 @@ from pyoci.plan.steps import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyoci.plan.step_types import InitStep
-    from pyoci.spec.model import Namespace, TimeOffset
+    from pyoci.plan.steps import OpenSource
+    from pyoci.spec.model import IdMapping, Namespace, TimeOffset
 
 CLONE_FLAGS = {
     "user": c.CLONE_NEWUSER,
@@ -49,6 +52,11 @@ PROC_NAMES = {
 _JOIN_ORDER = ("ipc", "uts", "network", "time", "cgroup", "mount")
 # Not made by clone3(2): init is to be in its cgroup first; clocks are set before anybody uses them.
 _MADE_LATER = ("cgroup", "time")
+
+
+def map_text(mappings: tuple[IdMapping, ...]) -> str:
+    """The mappings as uid_map and gid_map take them (user_namespaces(7))."""
+    return "".join([f"{m.container_id} {m.host_id} {m.size}\n" for m in mappings])
 
 
 class NamespacePlan:
@@ -97,15 +105,18 @@ class NamespacePlan:
     def _kinds_to_make(self) -> tuple[str, ...]:
         return tuple([kind for kind in self.new if kind not in _MADE_LATER])
 
-    def init_steps(self, keyring: str) -> list[InitStep]:
-        """What init does first: user namespace, clocks, ids, keyring, joins, cgroup, loopback."""
+    def init_steps(self, keyring: str, sources: Sequence[OpenSource] = ()) -> list[InitStep]:
+        """What init does first: user namespace, clocks, ids, keyring, joins, cgroup, loopback.
+
+        `sources` are what it opens as the user that it was made by.
+        """
         first, last = self._join_steps()
         steps = [*first, *self._time_steps()]
         # Until here init has the caller's uid, which owns its files in /proc.
         if "user" in self.new:
-            steps.append(AwaitIdMaps(config="linux.uidMappings"))
+            steps += [*sources, AwaitIdMaps(config="linux.uidMappings")]
         if "user" in self.joined:
-            steps += self._make_in_joined_user_namespace()
+            steps += [*self._make_in_joined_user_namespace(), *sources]
             steps.append(BecomeRoot(config=self.causes["user"]))
         if keyring:
             steps.append(JoinSessionKeyring(name=keyring))

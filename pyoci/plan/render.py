@@ -139,6 +139,16 @@ def _bind(step: r.BindMount) -> str:
     return f"mount {step.source} on {step.destination} by {how}{_mount_options(step)}"
 
 
+def _source(step: s.OpenSource) -> str:
+    words = f"open {step.path} by {'rbind' if step.recursive else 'bind'}"
+    if step.id_map is None:
+        return words
+    maps = (("uid", step.id_map.uid_mappings), ("gid", step.id_map.gid_mappings))
+    pairs = [f"{m.container_id}:{m.host_id}:{m.size}" for _, maps in maps for m in maps]
+    how = "ridmap" if step.id_map.recursive else "idmap"
+    return f"{words}, {how} {' '.join(pairs) or 'as in the joined user namespace'}"
+
+
 def _device(step: r.MakeDevice) -> str:
     how = "bind device" if step.bind else "make device"
     owner = f" of {step.uid}:{step.gid}" if step.uid or step.gid else ""
@@ -231,6 +241,7 @@ _WORDS: dict[type[s.Step], Callable[..., str]] = {
         f"{'enter' if step.enter else 'open'} {step.kind} namespace {step.path}"
     ),
     s.ConnectConsole: _console,
+    s.OpenSource: _source,
     s.CloneInit: lambda step: f"clone init {_new_namespaces(step.kinds)}",
     s.WriteIdMaps: lambda step: "write uid_map and gid_map",
     s.SetOomScoreAdj: lambda step: f"set oom_score_adj to {step.value}",

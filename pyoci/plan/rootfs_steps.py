@@ -19,11 +19,15 @@ class SetPropagation(RootfsStep):
 
 
 class BindRootfs(RootfsStep):
-    """Make the rootfs a mount (unless not `bind`); if `shared` its place propagates to the host."""
+    """Make the rootfs a mount (unless not `bind`); if `shared` its place propagates to the host.
+
+    `opened` here and in BindMount: it takes the source that OpenSource has opened.
+    """
 
     path: str
     bind: bool = True
     shared: bool = False
+    opened: bool = False
 
 
 class Mount(RootfsStep):
@@ -58,6 +62,7 @@ class BindMount(Mount):
     recursive: bool
     follow_source: bool = True
     copy_symlink: bool = False
+    opened: bool = False
 
 
 class ChangeMount(Mount):

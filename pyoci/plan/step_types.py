@@ -7,7 +7,9 @@ from typing import TypeAlias
 from pyoci.plan import rootfs_steps as r
 from pyoci.plan import steps as s
 
-BeforeStep: TypeAlias = s.MakeCgroup | s.OpenNamespace | s.ConnectConsole | s.CloneInit
+BeforeStep: TypeAlias = (
+    s.MakeCgroup | s.OpenNamespace | s.OpenSource | s.ConnectConsole | s.CloneInit
+)
 LimitStep: TypeAlias = s.EnableControllers | s.WriteCgroup | s.DelegateCgroup | s.AttachDeviceFilter
 BesideStep: TypeAlias = (
     s.WriteIdMaps
@@ -23,6 +25,7 @@ NamespaceInitStep: TypeAlias = (
     | s.BecomeRoot
     | s.UnshareNamespaces
     | s.CloneSibling
+    | s.OpenSource
     | s.UnshareTimeNamespace
     | s.SetTimeOffset
     | s.EnterTimeNamespace

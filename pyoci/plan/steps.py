@@ -70,6 +70,24 @@ class OpenNamespace(Step):
     enter: bool = False
 
 
+class IdMap(Record):
+    """How the ids of a mount are mapped; without mappings as the joined user namespace does."""
+
+    uid_mappings: tuple[IdMapping, ...]
+    gid_mappings: tuple[IdMapping, ...]
+    recursive: bool = False
+
+
+class OpenSource(Step):
+    """Open a host path as a detached mount for the step of the same `config`, and map its ids."""
+
+    path: str
+    recursive: bool
+    follow: bool = True
+    propagations: tuple[int, ...] = ()
+    id_map: IdMap | None = None
+
+
 class ConnectConsole(Step):
     """Connect to the engine's socket for the terminal; without a path the terminal will be ours."""
 

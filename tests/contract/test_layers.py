@@ -132,7 +132,7 @@ def test_only_the_command_line_and_init_end_the_process() -> None:
         for called, _ in calls(tree)
         if called in ("posix._exit", "os._exit", "sys.exit", "exit", "quit")
     }
-    processes = ("init", "exec_init", "intermediate")
+    processes = ("init", "exec_init", "intermediate", "sources")
     assert ends == {"cli/main.py", *[f"engine/{name}.py" for name in processes]}
 
 
@@ -176,6 +176,7 @@ TAKE_A_PATH = {
 # A path of the host, or after pivot_root: no descriptor to start from, and none is needed.
 HOST_PATHS = {
     ("engine/rootfs.py", "bind_rootfs"): "the rootfs itself, which the caller names",
+    ("engine/rootfs.py", "_open_rootfs"): "the same",
     ("engine/rootfs.py", "_copy_symlink"): "the source of a bind mount, a host path",
     ("engine/steps.py", "set_time_offset"): "a file of the host's procfs, before any mount",
 }

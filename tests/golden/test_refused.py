@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pyoci.errors import ConfigError, PyociError, UnsupportedError
+from pyoci.plan.model import HostFacts
 from pyoci.record import replace
 from tests.support.planning import FACTS, make_config, plan_config
 
@@ -26,6 +27,11 @@ def process(**members: object) -> dict[str, Any]:
 def linux(*kinds: str, **members: object) -> dict[str, Any]:
     namespaces = [{"type": kind} for kind in kinds or ("mount",)]
     return make_config(linux={"namespaces": namespaces, **members})
+
+
+def linux_with_mount(mount: dict[str, Any]) -> dict[str, Any]:
+    config = linux("mount", "user", uidMappings=MAPPING, gidMappings=MAPPING)
+    return {**config, "mounts": [mount]}
 
 
 def joined(**paths: str) -> dict[str, Any]:
@@ -68,6 +74,22 @@ WRONG = {
     "idmap without mappings": (
         mounts({**BIND, "options": ["idmap"]}),
         "mounts[0].options: idmap needs uidMappings and gidMappings here, or a user namespace",
+    ),
+    "idmap of another runtime": (
+        mounts({**BIND, "options": ["idmap=uids=0-1-2"]}),
+        "mounts[0].options: idmap=uids=0-1-2: write uidMappings and gidMappings",
+    ),
+    "id-mapped filesystem": (
+        mounts({**BIND, "type": "tmpfs", "uidMappings": MAPPING, "gidMappings": MAPPING}),
+        "mounts[0]: only a bind mount can be id-mapped",
+    ),
+    "id-mapped remount": (
+        linux_with_mount({**BIND, "options": ["bind", "remount", "ridmap"]}),
+        "mounts[0]: only a bind mount can be id-mapped",
+    ),
+    "half of the mappings": (
+        mounts({**BIND, "uidMappings": MAPPING}),
+        "mounts[0]: uidMappings and gidMappings must be given together",
     ),
     "hostname without a namespace": (
         make_config(hostname="h"),
@@ -124,16 +146,24 @@ LATER = {
 }  # fmt: skip
 
 UNSUPPORTED = {
-    "id-mapped mount": (
-        mounts({**BIND, "uidMappings": MAPPING, "gidMappings": MAPPING}),
-        "mounts[0]: id-mapped mounts are not supported by this version of pyoci",
+    "id-mapped mount of an ordinary user": (
+        make_config(
+            mounts=[{**BIND, "uidMappings": MAPPING, "gidMappings": MAPPING}],
+            linux={
+                "namespaces": [{"type": "mount"}, {"type": "user"}],
+                "uidMappings": MAPPING,
+                "gidMappings": MAPPING,
+            },
+        ),
+        replace(FACTS, euid=1000),
+        "mounts[0]: only root can make an id-mapped mount",
     ),
-}  # fmt: skip
+}
 
 
-def refuse(config: dict[str, Any], **request: object) -> PyociError:
+def refuse(config: dict[str, Any], facts: HostFacts = FACTS, /, **request: object) -> PyociError:
     with pytest.raises(PyociError) as caught:
-        plan_config(config, **request)
+        plan_config(config, facts, **request)
     assert caught.value.message.isprintable()
     return caught.value
 
@@ -148,8 +178,8 @@ def test_wrong(name: str) -> None:
 
 @pytest.mark.parametrize("name", UNSUPPORTED)
 def test_unsupported(name: str) -> None:
-    config, message = UNSUPPORTED[name]
-    error = refuse(config)
+    config, facts, message = UNSUPPORTED[name]
+    error = refuse(config, facts)
     assert error.message == message
     assert type(error) is UnsupportedError
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
@@ -10,28 +9,14 @@ import pytest
 from tests.support.containers import Config, Container, MakeContainer, Result
 from tests.support.mounts import run_in_namespace
 from tests.support.namespaces import read_own
-
-IDS = [
-    {"containerID": 0, "hostID": 200000, "size": 1000},
-    {"containerID": 1000, "hostID": 300000, "size": 500},
-]
-
-
-def in_user_namespace(config: Config) -> None:
-    config["linux"]["namespaces"].append({"type": "user"})
-    config["linux"] |= {"uidMappings": IDS, "gidMappings": IDS[:1]}
-    config["root"]["readonly"] = False
+from tests.support.user_namespaces import mapped as mapped_anywhere
 
 
 def mapped(container: MakeContainer, *args: str, **overrides: Any) -> Container:  # noqa: ANN401
-    """One in a user namespace, with a root filesystem that belongs to the namespace's root."""
-    c = container(*args, mutate=in_user_namespace, **overrides)
+    """One whose root filesystem is to be mounted on /mnt, where everybody gets to."""
+    c = mapped_anywhere(container, *args, **overrides)
     c.bundle.config["root"]["path"] = "/mnt"
     c.bundle.write()
-    for directory, _, names in os.walk(c.bundle.rootfs):
-        files = [] if directory.endswith("/bin") else names  # those are every bundle's
-        for path in (directory, *[f"{directory}/{name}" for name in files]):
-            os.chown(path, 200000, 200000, follow_symlinks=False)
     return c
 
 

@@ -28,6 +28,22 @@ def test_a_step_of_init_with_an_errno() -> None:
     assert "capability" in error.hint
 
 
+@pytest.mark.parametrize(
+    ("number", "step", "hint"),
+    [
+        (1, "mount sysfs on /sys", "bind /sys"),
+        (1, "mount /a on /b by rbind (rw)", "keeps the flags"),
+        (1, "change mount /b (dev)", "keeps the flags"),
+        (1, "mount nfs on /b", "lacks a capability"),
+        (22, "become user 5:5 with no additional groups", "a mapping for these ids"),
+        (22, "open /a by bind, idmap 0:1:1 0:1:1", "has none"),
+        (1, "open /a by bind, idmap 0:1:1 0:1:1", "only root of the user namespace"),
+    ],
+)
+def test_hints_for_user_namespaces(number: int, step: str, hint: str) -> None:
+    assert hint in hint_for(number, step)
+
+
 def test_a_step_of_init_with_words_of_its_own() -> None:
     failure = Failure(step=MOUNT, errno=1, path="/proc", detail="it is a symlink", hint="mend it")
     error = init_error(PLAN, failure)

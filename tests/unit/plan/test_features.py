@@ -11,7 +11,7 @@ import pytest
 
 from pyoci.errors import ConfigError
 from pyoci.plan.features import plan_features
-from pyoci.plan.steps import DropBounding
+from pyoci.plan.steps import DropBounding, OpenSource
 from pyoci.record import fields
 from tests.support.planning import NAMESPACES, make_config, plan_config
 
@@ -54,7 +54,23 @@ def test_every_hook_is_run() -> None:
     assert paths == [f"/{name}" for name in FEATURES["hooks"]]
 
 
-@pytest.mark.parametrize("word", FEATURES["mountOptions"])
+@pytest.mark.parametrize("word", ["idmap", "ridmap"])
+def test_id_mapped_mounts_are_made(word: str) -> None:
+    assert word in FEATURES["mountOptions"]
+    assert LINUX["mountExtensions"] == {"idmap": {"enabled": True}}
+    maps = [{"containerID": 0, "hostID": 7, "size": 1}]
+    mount = {"destination": "/m", "source": "/s", "options": ["bind", word]}
+    mapped = {**mount, "uidMappings": maps, "gidMappings": maps}
+    (source,) = [
+        step
+        for step in plan_config(make_config(mounts=[mapped])).before
+        if isinstance(step, OpenSource)
+    ]
+    assert source.id_map is not None
+    assert source.id_map.recursive is (word == "ridmap")
+
+
+@pytest.mark.parametrize("word", sorted({*FEATURES["mountOptions"]} - {"idmap", "ridmap"}))
 def test_mount_options_are_not_handed_to_the_filesystem(word: str) -> None:
     mount = {"destination": "/m", "type": "tmpfs", "source": "tmpfs", "options": [word]}
     plan = plan_config(make_config(mounts=[mount]))

@@ -23,7 +23,7 @@ from pyoci.plan.mounts import (
     split_data,
 )
 from pyoci.plan.rootfs_steps import BindMount, ChangeMount, MountFilesystem, ReadonlyMount
-from pyoci.spec.model import IdMapping, Mount
+from pyoci.spec.model import Mount
 
 CONTEXT = MountContext("/bundle", "/sys/fs/cgroup/web", own_cgroup_namespace=True)
 attribute_words = st.lists(st.sampled_from(sorted(ATTRIBUTES)), max_size=8).map(tuple)
@@ -287,24 +287,6 @@ def test_cgroup_on_a_machine_without() -> None:
 def test_nothing_goes_over_the_root(destination: str) -> None:
     with pytest.raises(ConfigError, match=r"mounts\[0\]\.destination: cannot mount over the root"):
         plan(Mount(destination=destination, type="tmpfs"))
-
-
-@pytest.mark.parametrize(
-    "mount",
-    [
-        Mount(destination="/d", type="bind", source="/s", options=("idmap",)),
-        Mount(destination="/d", type="bind", source="/s", options=("ridmap",)),
-        Mount(
-            destination="/d",
-            type="bind",
-            source="/s",
-            uid_mappings=(IdMapping(container_id=0, host_id=0, size=1),),
-        ),
-    ],
-)
-def test_id_mapped_mounts_are_refused(mount: Mount) -> None:
-    with pytest.raises(UnsupportedError, match=r"mounts\[0\]: id-mapped mounts"):
-        plan(mount)
 
 
 def test_order_and_causes_are_the_configs() -> None:

@@ -17,7 +17,7 @@ from tests.support.planning import NAMESPACES, make_config, plan_config
 BASES = (s.Step, r.RootfsStep, s.ProcessStep, r.Mount, s.SchedulingStep, s.LabelStep)
 KINDS = [
     kind
-    for module in (s, scheduling, labels)
+    for module in (s, r, scheduling, labels)
     for _, kind in inspect.getmembers(module, inspect.isclass)
     if issubclass(kind, s.Step) and kind not in BASES
 ]
@@ -29,6 +29,7 @@ VALUES = {
     "bytes": b"\x01",
     "str | None": None,
     "WriteCgroup | None": None,
+    "IdMap | None": None,
     "tuple[tuple[str, str | None], ...]": (("k", None), ("k", "v")),
     "tuple[str, ...]": ("a", "b"),
     "tuple[int, ...]": (),
