@@ -9,9 +9,8 @@ from __future__ import annotations
 import posix
 
 from pyoci.linux.consts import O_PATH
-from pyoci.linux.fs import S_IFDIR, S_IFLNK, S_IFMT
+from pyoci.linux.fs import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, reopen
 
-_S_IFREG = 0o100000
 _CHUNK_BYTES = 1 << 20
 _MAX_DEPTH = 256
 
@@ -54,8 +53,8 @@ def _copy_entry(fd: int, name: bytes, source_fd: int, target_fd: int, depth: int
         _copy_below(name, source_fd, target_fd, depth)
     elif kind == S_IFLNK:
         posix.symlink(posix.readlink(b"", dir_fd=fd), name, dir_fd=target_fd)
-    elif kind == _S_IFREG:
-        _copy_file(name, source_fd, target_fd, (found.st_dev, found.st_ino))
+    elif kind == S_IFREG:
+        _copy_file(fd, name, target_fd)
     elif kind in (0o020000, 0o060000, 0o010000):
         posix.mknod(name, found.st_mode, found.st_rdev, dir_fd=target_fd)
     else:
@@ -74,15 +73,12 @@ def _copy_below(name: bytes, source_fd: int, target_fd: int, depth: int) -> None
         posix.close(target)
 
 
-def _copy_file(name: bytes, source_fd: int, target_fd: int, identity: tuple[int, int]) -> None:
-    flags = posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NONBLOCK | posix.O_NOCTTY
-    source = posix.open(name, posix.O_RDONLY | flags, dir_fd=source_fd)
+def _copy_file(found_fd: int, name: bytes, target_fd: int) -> None:
+    """Not by its name, under which there may be a device by now; /proc is still the host's."""
+    source = reopen(found_fd, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_NOCTTY)
     try:
-        found = posix.fstat(source)
-        if (found.st_dev, found.st_ino) != identity:
-            raise OSError(16, "changed while it was copied", name)
-        create = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | flags
-        target = posix.open(name, create, 0o600, dir_fd=target_fd)
+        flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
+        target = posix.open(name, flags, 0o600, dir_fd=target_fd)
         try:
             while posix.sendfile(target, source, None, _CHUNK_BYTES):
                 pass

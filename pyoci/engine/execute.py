@@ -8,7 +8,6 @@ import posix
 from pyoci.errors import StepError, describe_errno
 from pyoci.linux import fs
 from pyoci.linux.clone import close_range_on_exec
-from pyoci.linux.consts import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS
 from pyoci.linux.libc import encode
 from pyoci.linux.signals import reset_signals
 
@@ -19,19 +18,21 @@ if TYPE_CHECKING:
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PASSWD_LIMIT = 1 << 20
 _SCRIPT_LIMIT = 256  # the kernel looks no further (BINPRM_BUF_SIZE)
-_S_IFREG = 0o100000
 
 
 class Execution:
     """A program that was found: everything that execve needs, made before the filter is loaded."""
 
-    def __init__(self, step: ExecuteProcess, root_fd: int) -> None:
-        """Look the program up with the container's PATH; StepError in the words callers match."""
+    def __init__(self, step: ExecuteProcess, root_fd: int, proc_fd: int = -1) -> None:
+        """Look the program up with the container's PATH; StepError in the words callers match.
+
+        The root is `/` by now; files in it are opened by the procfs, if there is one of ours.
+        """
         env = dict([entry.partition("=")[::2] for entry in step.env])
         if not env.get("HOME"):
-            env["HOME"] = find_home(root_fd, step.uid)
+            env["HOME"] = find_home(root_fd, step.uid, proc_fd)
         program = find_program(step.args[0], env.get("PATH", _DEFAULT_PATH))
-        check_interpreter(program)
+        check_interpreter(program, proc_fd)
         self.program = encode(program)
         self.name = step.args[0]
         self.args = [encode(arg) for arg in step.args]
@@ -102,16 +103,19 @@ def check_program(path: str) -> int:
         return error.errno or errno.EIO
     if mode & fs.S_IFMT == fs.S_IFDIR:
         return errno.EISDIR
-    if mode & fs.S_IFMT != _S_IFREG or not posix.access(encoded, posix.X_OK, effective_ids=True):
+    if mode & fs.S_IFMT != fs.S_IFREG or not posix.access(encoded, posix.X_OK, effective_ids=True):
         return errno.EACCES
     return 0
 
 
-def check_interpreter(path: str) -> None:
+def check_interpreter(path: str, proc_fd: int) -> None:
     """StepError if the file is a script whose interpreter is missing, which execve cannot say."""
     try:
-        fd = posix.open(encode(path), posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
+        encoded = encode(path)
+        fd = fs.open_file(lambda flags: posix.open(encoded, flags | posix.O_CLOEXEC), proc_fd)
     except OSError:  # EACCES: executable, but not readable
+        return
+    if fd is None:  # not any more
         return
     line = posix.read(fd, _SCRIPT_LIMIT).partition(b"\n")[0]
     posix.close(fd)
@@ -127,20 +131,22 @@ def check_interpreter(path: str) -> None:
         raise StepError("", "", detail, errno.ENOENT) from None
 
 
-def find_home(root_fd: int, uid: int) -> str:
+def find_home(root_fd: int, uid: int, proc_fd: int = -1) -> str:
     """The home directory of the uid in the container's /etc/passwd, or `/`.
 
-    The file is the image's: read without following the last symlink, only if
-    it is a regular file, and only so much of it.
+    The file is the image's: read only if it is a regular file, and only so much of it.
     """
-    flags = posix.O_RDONLY | posix.O_NONBLOCK | posix.O_NOFOLLOW | posix.O_NOCTTY
+
+    def open_with(flags: int) -> int:
+        return fs.openat2(root_fd, "etc/passwd", flags | posix.O_NOFOLLOW, fs.IN_ROOT)
+
     try:
-        fd = fs.openat2(root_fd, "etc/passwd", flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+        fd = fs.open_file(open_with, proc_fd)
     except OSError:
         return "/"
+    if fd is None:
+        return "/"
     try:
-        if fs.kind_of(fd) != _S_IFREG:
-            return "/"
         text = posix.read(fd, _PASSWD_LIMIT)
     except OSError:
         return "/"

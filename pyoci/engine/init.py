@@ -142,9 +142,7 @@ def _run(plan: CreatePlan, given: Inheritance, report: _Report) -> None:
             _close_others(plan, given, context)
         apply_init_step(step, context)
     report.step = sync.OTHER
-    execution = None
-    if plan.process is not None:
-        execution = Execution(plan.process, context.rootfs.root_fd)
+    execution = _find_program(plan, context)
     if execution is not None and plan.ready:
         prctl.set_parent_death_signal(0)  # the filter may forbid it afterwards
         _load_with_listener(plan, given.sync_fd, execution)
@@ -154,6 +152,17 @@ def _run(plan: CreatePlan, given: Inheritance, report: _Report) -> None:
         report.step = sync.NOTHING_TO_START
         raise StepError("", "", "process is not set in config.json: there is nothing to start")
     _start(plan, context, execution, report)
+
+
+def _find_program(plan: CreatePlan, context: InitContext) -> Execution | None:
+    """By the procfs that we have mounted, if there is one: nothing of the image's is in it."""
+    if plan.process is None:
+        return None
+    proc_fd = context.rootfs.mounts.pop("/proc", -1)
+    execution = Execution(plan.process, context.rootfs.root_fd, proc_fd)
+    if proc_fd >= 0:
+        posix.close(proc_fd)
+    return execution
 
 
 def _load_with_listener(plan: CreatePlan, sync_fd: int, execution: Execution) -> None:
@@ -179,7 +188,8 @@ def _load_with_listener(plan: CreatePlan, sync_fd: int, execution: Execution) ->
 def _close_others(plan: CreatePlan, given: Inheritance, context: InitContext) -> None:
     """Close what is not needed any more, above all directories of the host (CVE-2024-21626)."""
     first = 3 + (plan.process.preserve_fds if plan.process else 0)
-    kept = (given.sync_fd, given.fifo_fd, given.result_fd, context.rootfs.root_fd)
+    proc_fd = context.rootfs.mounts.get("/proc", -1)
+    kept = (given.sync_fd, given.fifo_fd, given.result_fd, context.rootfs.root_fd, proc_fd)
     for fd in sorted(kept):
         close_range(first, fd - 1)
         first = max(first, fd + 1)

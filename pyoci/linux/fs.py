@@ -26,9 +26,13 @@ from pyoci.linux.consts import (
 )
 from pyoci.linux.libc import buffer, call, encode, function, number_of, syscall
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _fstatfs = function("fstatfs", 2)
 
-S_IFMT, S_IFDIR, S_IFLNK = 0o170000, 0o040000, 0o120000
+S_IFMT, S_IFDIR, S_IFLNK, S_IFREG = 0o170000, 0o040000, 0o120000, 0o100000
 IN_ROOT = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
 BENEATH_NO_SYMLINKS = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS
 _MAX_LINKS = 40  # path_resolution(7): the kernel's own limit
@@ -58,6 +62,36 @@ def open_in_root(root_fd: int, path: str) -> int:
 def open_beneath(dirfd: int, path: str, flags: int = O_PATH) -> int:
     """What path is below dirfd if no component is a symlink (ELOOP) or leads out (EXDEV)."""
     return openat2(dirfd, path.strip("/") or ".", flags, BENEATH_NO_SYMLINKS)
+
+
+def reopen(fd: int, flags: int, proc_fd: int = -1) -> int:
+    """What an O_PATH descriptor is, opened in earnest: by the procfs at proc_fd, or else on /proc.
+
+    Nobody but us may have a say in what that is: on /proc it is the host's.
+    """
+    if proc_fd < 0:
+        proc_fd = posix.open("/proc/", O_PATH | posix.O_CLOEXEC)
+        try:
+            return reopen(fd, flags, proc_fd)
+        finally:
+            posix.close(proc_fd)
+    return posix.open(f"self/fd/{fd}", flags | posix.O_CLOEXEC, dir_fd=proc_fd)
+
+
+def open_file(open_with: Callable[[int], int], proc_fd: int) -> int | None:
+    """A regular file, to be read; None if what open_with(flags) opens is no such. OSError.
+
+    It is looked at before it is opened: to open a device can do something. Without a procfs to
+    open by (proc_fd is -1) that takes two looks, between which it may change.
+    """
+    found_fd = open_with(O_PATH)
+    try:
+        if kind_of(found_fd) != S_IFREG:
+            return None
+        flags = posix.O_RDONLY | posix.O_NONBLOCK | posix.O_NOCTTY
+        return open_with(flags) if proc_fd < 0 else reopen(found_fd, flags, proc_fd)
+    finally:
+        posix.close(found_fd)
 
 
 def kind_of(fd: int) -> int:

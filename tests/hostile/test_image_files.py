@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.containers import Config, Container, MakeContainer
-from tests.support.hostile import WRITABLE, refused
+from tests.support.hostile import WRITABLE, never_opened, refused, swapping
 
 
 def test_copying_up_follows_nothing_and_waits_for_nothing(
@@ -70,7 +70,48 @@ def test_a_passwd_that_is_none(container: MakeContainer, canary: Path, kind: str
     else:
         with path.open("wb") as file:
             file.truncate(1 << 40)
-    assert c.run(timeout=20).ok().stdout == "/\n"
+    with never_opened(*([path] if kind in ("fifo", "device") else [])):
+        assert c.run(timeout=20).ok().stdout == "/\n"
+
+
+def make_device(path: Path) -> Path:
+    """A device that does nothing when it is opened, for all those that do."""
+    os.mknod(path, 0o020777, os.makedev(1, 5))
+    return path
+
+
+def test_no_device_is_opened_while_passwd_is_exchanged(container: MakeContainer) -> None:
+    c = container("true")
+    etc = c.bundle.rootfs / "etc"
+    device = make_device(etc / "device")
+    with never_opened(device), swapping(etc / "passwd", device):
+        for _ in range(60):
+            c.run().ok()
+
+
+def test_no_device_is_opened_while_the_program_is_exchanged(container: MakeContainer) -> None:
+    c = container("/bin/program")
+    script = c.bundle.add_script("/bin/program", "#!/bin/true\n")
+    device = make_device(script.parent / "device")
+    with never_opened(device), swapping(script, device):
+        for _ in range(60):
+            done = c.run()
+            assert done.rc == 0 or refused(done, "/bin/program")
+
+
+def test_no_device_is_opened_while_its_place_is_copied(container: MakeContainer) -> None:
+    def change(config: Config) -> None:
+        config["mounts"].append({"destination": "/m", "type": "tmpfs", "options": ["tmpcopyup"]})
+
+    c = container("true", root=WRITABLE, mutate=change)
+    image = c.bundle.rootfs / "m"
+    image.mkdir()
+    (image / "file").write_text("file\n")
+    device = make_device(image / "device")
+    with never_opened(device), swapping(image / "file", device):
+        for _ in range(60):
+            done = c.run()
+            assert done.rc == 0 or refused(done, "init: ")
 
 
 def test_a_working_directory_that_leads_out(container: MakeContainer, canary: Path) -> None:

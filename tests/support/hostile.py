@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import hashlib
 import os
@@ -12,6 +13,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from conformance.spec.host import enter_private_namespaces
 from pyoci.linux.consts import MOUNT_ATTR_RDONLY
@@ -85,6 +88,27 @@ def swapping(*paths: Path) -> Iterator[None]:
             said = process.stdout.read()
     assert process.returncode == 0
     assert int(said) > 0
+
+
+IN_OPEN = 0x20  # sys/inotify.h
+
+
+@contextmanager
+def never_opened(*paths: Path) -> Iterator[None]:
+    """AssertionError if somebody opens one of these in the block: to open a device is to use it.
+
+    To look at one (O_PATH) is not to open it (inotify(7)).
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        for path in paths:
+            assert libc.inotify_add_watch(fd, os.fsencode(path), IN_OPEN) > 0
+        yield
+        with pytest.raises(BlockingIOError):
+            os.read(fd, 4096)
+    finally:
+        os.close(fd)
 
 
 def take_picture(directory: Path) -> list[str]:

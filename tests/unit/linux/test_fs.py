@@ -247,3 +247,35 @@ def test_filesystem_type_and_mount_id(root: Path, root_fd: int) -> None:
     finally:
         os.close(proc_fd)
         os.close(below_fd)
+
+
+@pytest.mark.parametrize("by_procfs", [True, False])
+def test_only_a_regular_file_is_opened(tmp_path: Path, by_procfs: bool) -> None:
+    (tmp_path / "file").write_text("content")
+    os.mkfifo(tmp_path / "fifo")
+    proc_fd = os.open("/proc", os.O_PATH) if by_procfs else -1
+
+    def open_at(name: str) -> int | None:
+        return fs.open_file(lambda flags: os.open(tmp_path / name, flags), proc_fd)
+
+    fd = open_at("file")
+    assert fd is not None
+    assert os.read(fd, 100) == b"content"
+    os.close(fd)
+    assert open_at("fifo") is None
+    assert open_at(".") is None
+    with pytest.raises(FileNotFoundError):
+        open_at("missing")
+    if by_procfs:
+        os.close(proc_fd)
+
+
+def test_an_o_path_descriptor_is_opened_in_earnest(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("content")
+    found_fd = os.open(tmp_path / "file", os.O_PATH)
+    (tmp_path / "file").unlink()
+    fd = fs.reopen(found_fd, os.O_RDONLY)
+    assert os.read(fd, 100) == b"content"
+    assert not os.get_inheritable(fd)
+    os.close(fd)
+    os.close(found_fd)
