@@ -5,6 +5,9 @@ from __future__ import annotations
 import posix
 
 from pyoci.errors import StateError, StepError, describe_oserror
+from pyoci.linux.fs import S_IFLNK, S_IFMT
+
+S_IFCHR, S_IFBLK = 0o020000, 0o060000
 
 
 def check_preserved(count: int) -> None:
@@ -20,17 +23,42 @@ def check_preserved(count: int) -> None:
 
 
 def write_pid_file(path: str, pid: int) -> None:
-    """Write the pid, digits only, so that a reader sees all of it or no file; StepError."""
-    parent, _, name = path.rpartition("/")
-    temporary = f"{parent}/.{name}.{posix.getpid()}"
+    """Write the pid, digits only, so that a reader sees all of it or no file; StepError.
+
+    A device (/dev/null) or a link (/dev/stdout) is not replaced but written to.
+    """
     try:
-        flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
-        fd = posix.open(temporary, flags, 0o644)
-        try:
-            posix.write(fd, str(pid).encode())
-        finally:
-            posix.close(fd)
-        posix.rename(temporary, path)
+        if _is_replaceable(path):
+            _replace(path, str(pid).encode())
+        else:
+            flags = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NONBLOCK
+            _write(path, flags | posix.O_NOCTTY, str(pid).encode())
     except OSError as error:
         detail = describe_oserror(error)
         raise StepError("main", f"write pid file {path}", detail, error.errno or 0) from None
+
+
+def _is_replaceable(path: str) -> bool:
+    try:
+        return posix.lstat(path).st_mode & S_IFMT not in (S_IFCHR, S_IFBLK, S_IFLNK)
+    except FileNotFoundError:
+        return True
+
+
+def _replace(path: str, content: bytes) -> None:
+    parent, _, name = path.rpartition("/")
+    temporary = f"{parent}/.{name}.{posix.getpid()}"
+    _write(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL, content)
+    try:
+        posix.rename(temporary, path)
+    except OSError:
+        posix.unlink(temporary)
+        raise
+
+
+def _write(path: str, flags: int, content: bytes) -> None:
+    fd = posix.open(path, flags | posix.O_CLOEXEC, 0o644)
+    try:
+        posix.write(fd, content)
+    finally:
+        posix.close(fd)

@@ -85,7 +85,7 @@ def test_no_device_is_opened_while_passwd_is_exchanged(container: MakeContainer)
     etc = c.bundle.rootfs / "etc"
     device = make_device(etc / "device")
     with never_opened(device), swapping(etc / "passwd", device):
-        for _ in range(60):
+        for _ in range(40):
             c.run().ok()
 
 
@@ -94,9 +94,10 @@ def test_no_device_is_opened_while_the_program_is_exchanged(container: MakeConta
     script = c.bundle.add_script("/bin/program", "#!/bin/true\n")
     device = make_device(script.parent / "device")
     with never_opened(device), swapping(script, device):
-        for _ in range(60):
+        for _ in range(40):
             done = c.run()
-            assert done.rc == 0 or refused(done, "/bin/program")
+            if done.rc != 0:
+                refused(done, "/bin/program")
 
 
 def test_no_device_is_opened_while_its_place_is_copied(container: MakeContainer) -> None:
@@ -109,9 +110,10 @@ def test_no_device_is_opened_while_its_place_is_copied(container: MakeContainer)
     (image / "file").write_text("file\n")
     device = make_device(image / "device")
     with never_opened(device), swapping(image / "file", device):
-        for _ in range(60):
+        for _ in range(40):
             done = c.run()
-            assert done.rc == 0 or refused(done, "init: ")
+            if done.rc != 0:
+                refused(done, "init: ")
 
 
 def test_a_working_directory_that_leads_out(container: MakeContainer, canary: Path) -> None:
