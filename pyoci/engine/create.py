@@ -80,6 +80,8 @@ def prepare(request: CreateRequest, log: Log, *, wait_on_fifo: bool) -> Creation
     undo = Undo()
     try:
         dir_fd = _make_directory(request, undo)
+        if plan.notify:
+            store.make_notify_directory(dir_fd)
         state = _first_state(request, plan, facts)
         store.write_state(dir_fd, state)
         store.write_file(dir_fd, store.CONFIG, dumps(config).encode())

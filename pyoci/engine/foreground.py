@@ -8,8 +8,9 @@ from pyoci.linux import signals
 from pyoci.linux.consts import P_PIDFD
 from pyoci.linux.pidfd import pidfd_send_signal, status_of
 
-# Not forwarded: ours to reap; and the ones the kernel sends for something we did ourselves.
-NOT_FORWARDED = (signals.SIGCHLD, signals.SIGURG)
+# Not forwarded: ours to reap; about the window of our terminal, which is not the container's; and
+# what the kernel sends for something we did ourselves.
+_NOT_FORWARDED = (signals.SIGCHLD, signals.SIGWINCH, signals.SIGURG)
 
 
 def await_exit(pidfd: int) -> int:
@@ -21,15 +22,15 @@ def await_exit(pidfd: int) -> int:
         status = status_of(posix.waitid(P_PIDFD, pidfd, posix.WEXITED | posix.WNOHANG))
         if status is not None:
             return status
-        number = signals.wait_signal()
-        if number == signals.SIGCHLD:
-            reap_orphans(pidfd)
-        elif number not in NOT_FORWARDED:
-            forward_signal(pidfd, number)
+        take_signal(signals.wait_signal(), pidfd)
 
 
-def forward_signal(pidfd: int, number: int) -> None:
-    """Send the child a signal that we got."""
+def take_signal(number: int, pidfd: int) -> None:
+    """Do what a signal that we got is for: most are the child's."""
+    if number == signals.SIGCHLD:
+        reap_orphans(pidfd)
+    if number in _NOT_FORWARDED:
+        return
     try:
         pidfd_send_signal(pidfd, number)
     except ProcessLookupError:  # it has just ended: the next turn sees that

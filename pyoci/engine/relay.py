@@ -8,7 +8,7 @@ from __future__ import annotations
 import posix
 from select import POLLERR, POLLHUP, POLLIN, POLLOUT, poll
 
-from pyoci.engine.foreground import NOT_FORWARDED, forward_signal, reap_orphans
+from pyoci.engine.foreground import take_signal
 from pyoci.linux import signals, tty
 from pyoci.linux.consts import P_PIDFD
 from pyoci.linux.pidfd import status_of
@@ -16,6 +16,8 @@ from pyoci.linux.pidfd import status_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from pyoci.engine.notify import Proxy
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 # What a pipe or a terminal that is ready takes without blocking (pipe(7), PIPE_BUF).
@@ -29,9 +31,10 @@ _ENDING = (1, 2, 3, 15)  # SIGHUP, SIGINT, SIGQUIT, SIGTERM
 class Relay:
     """The container's pty, and our own terminal in raw mode as long as this is entered."""
 
-    def __init__(self, master_fd: int) -> None:
-        """Take the master end of the pty, which is closed at the end."""
+    def __init__(self, master_fd: int, proxy: Proxy | None = None) -> None:
+        """Take the master end of the pty, which is closed at the end, and who else has messages."""
         self.master_fd = master_fd
+        self._proxy = proxy
         self._terminal_fd = _find_terminal()
         self._before: tty.Attributes | None = None
         self._signal_fd = signals.open_signals()
@@ -82,6 +85,8 @@ class Relay:
         poller = poll()
         poller.register(self._signal_fd, POLLIN)
         poller.register(pidfd, POLLIN)
+        if self._proxy is not None:
+            poller.register(self._proxy.fd, POLLIN)
         if self._output_fd >= 0:
             poller.register(self._output_fd, POLLOUT if self._said else 0)
         if self._input_fd >= 0 and len(self._typed) < _ROOM and self.master_fd >= 0:
@@ -96,6 +101,8 @@ class Relay:
     def _serve(self, events: dict[int, int], pidfd: int) -> None:
         if self._signal_fd in events:
             self._take_signal(pidfd)
+        if self._proxy is not None and self._proxy.fd in events:
+            self._proxy.forward()
         if events.get(self._input_fd):
             self._read_input()
         of_master = events.get(self.master_fd, 0)
@@ -107,12 +114,9 @@ class Relay:
 
     def _take_signal(self, pidfd: int) -> None:
         number = signals.read_signal(self._signal_fd)
-        if number == signals.SIGCHLD:
-            reap_orphans(pidfd)
-        elif number == signals.SIGWINCH:
+        if number == signals.SIGWINCH:
             self._resize()
-        elif number not in NOT_FORWARDED:
-            forward_signal(pidfd, number)
+        take_signal(number, pidfd)
 
     def _resize(self) -> None:
         """Give the container's terminal the size of ours, if there is one that has a size."""

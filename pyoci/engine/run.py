@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pyoci.engine.notify import Proxy
     from pyoci.plan.model import CreateRequest
 
     Log = Callable[[str, str], None]
@@ -34,13 +35,17 @@ def run(request: CreateRequest, log: Log) -> int:
         signals.block_signals()
     creation = prepare(request, log, wait_on_fifo=False)
     try:
+        proxy = _open_proxy(creation, log)
         if creation.main.terminal_fd >= 0:
-            status = _run_on_terminal(creation, log)
+            status = _run_on_terminal(creation, proxy, log)
         else:
             _start(creation, log)
             if not foreground:
+                _await_ready(creation, proxy)
                 return 0
-            status = await_exit(creation.main.pidfd)
+            status = (await_exit if proxy is None else proxy.await_exit)(creation.main.pidfd)
+        if proxy is not None:
+            proxy.finish()
     except BaseException:
         _destroy(creation, log)
         raise
@@ -49,13 +54,28 @@ def run(request: CreateRequest, log: Log) -> int:
     return status
 
 
-def _run_on_terminal(creation: Creation, log: Log) -> int:
+def _open_proxy(creation: Creation, log: Log) -> Proxy | None:
+    """Who passes the container's messages to the service manager on, if there is one."""
+    if not creation.plan.notify:
+        return None
+    from pyoci.engine.notify import open_proxy
+
+    return open_proxy(creation.main.dir_fd, creation.request.notify_socket, log)
+
+
+def _await_ready(creation: Creation, proxy: Proxy | None) -> None:
+    if proxy is not None:
+        proxy.await_ready(creation.main.pid, creation.main.pidfd)
+        proxy.close()
+
+
+def _run_on_terminal(creation: Creation, proxy: Proxy | None, log: Log) -> int:
     """Our own terminal is the container's meanwhile, and then again what it was."""
     from pyoci.engine.relay import Relay
     from pyoci.linux.sockets import receive_fd
 
     main = creation.main
-    with Relay(receive_fd(main.terminal_fd)) as relay:
+    with Relay(receive_fd(main.terminal_fd), proxy) as relay:
         _start(creation, log)
         return relay.await_exit(main.pidfd)
 

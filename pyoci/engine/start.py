@@ -15,13 +15,16 @@ from pyoci.state.lifecycle import check_operation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pyoci.engine.notify import Proxy
     from pyoci.engine.remove import Log
     from pyoci.engine.sync import Failure
     from pyoci.state.store import ContainerState
 
 
-def start(root: str, container_id: str, log: Log) -> None:
+def start(root: str, container_id: str, log: Log, notify_socket: str = "") -> None:
     """Start a created container; returns once execve has happened and poststart hooks have run.
+
+    With a service manager's socket it returns once the program has said that it is ready.
 
     StateError if it is not created, or another start was faster. StepError with
     init's own words if execve fails: the container is stopped then; or if a
@@ -32,10 +35,13 @@ def start(root: str, container_id: str, log: Log) -> None:
         container.lock()
         state = container.read_state()
         check_operation("start", container.read_status(state), container_id)
+        proxy = _open_proxy(container, notify_socket, log)
         _tell_init(container, state)
         failure = _read_failure(container)
         if failure is None:
             run_poststart(container, state, log)
+            if proxy is not None:
+                _await_ready(proxy, state)
         elif failure.step == sync.NOTHING_TO_START:
             # The specification has start fail; runtime-tools' program for it has it exit with 0.
             log("error", f"start {container_id}: {failure.detail}")
@@ -45,6 +51,25 @@ def start(root: str, container_id: str, log: Log) -> None:
             from pyoci.engine.failures import start_error
 
             raise start_error(failure)
+
+
+def _open_proxy(container: Container, notify_socket: str, log: Log) -> Proxy | None:
+    if not notify_socket:
+        return None
+    from pyoci.engine.notify import open_proxy
+
+    return open_proxy(container.dir_fd, notify_socket, log)
+
+
+def _await_ready(proxy: Proxy, state: ContainerState) -> None:
+    try:
+        pidfd = open_process(state.pid, state.start_time)
+    except ProcessLookupError:  # it has ended already
+        proxy.finish()
+        return
+    proxy.await_ready(state.pid, pidfd)
+    posix.close(pidfd)
+    proxy.close()
 
 
 def _tell_init(container: Container, state: ContainerState) -> None:

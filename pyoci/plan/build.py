@@ -54,6 +54,17 @@ if TYPE_CHECKING:
 
 def build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePlan:
     """The plan of one container; ConfigError or UnsupportedError where there can be none."""
+    if request.notify_socket:
+        # Only a service of systemd pays for the module.
+        from pyoci.plan.notify import mark, with_socket
+
+        extended = with_socket(spec, request)
+        if extended is not spec:
+            return mark(_build_plan(extended, request, facts), extended)
+    return _build_plan(spec, request, facts)
+
+
+def _build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePlan:
     _check_supported(spec, request)
     namespaces = NamespacePlan(
         spec.linux.namespaces, spec.linux.time_offsets, privileged=facts.euid == 0

@@ -54,7 +54,8 @@ class CreatePlan(Record):
     init has made its mounts, `beside` main's others while init waits,
     `init` what init does until its program is to be found, `ready` the filter if it
     has a listener, `start` the hooks and any other filter between start and execve,
-    `process` the program (None: config.json has none).
+    `process` the program (None: config.json has none). With `notify` the state directory has one
+    for a socket that the container sends to as services do.
     """
 
     container_id: str
@@ -73,3 +74,4 @@ class CreatePlan(Record):
     oci_version: str
     warnings: tuple[str, ...] = ()
     ready: tuple[LoadSeccomp, ...] = ()
+    notify: bool = False

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 STATE, CONFIG, FIFO, RESULT = "state.json", "config.json", "exec.fifo", "exec.result"
+_NOTIFY = "notify"  # a directory, only where the caller of create has set NOTIFY_SOCKET
 _TEMPORARY = "state.json.tmp"
 _KNOWN = (FIFO, RESULT, CONFIG, _TEMPORARY, STATE)
 _LIMIT_BYTES = 1 << 24
@@ -161,6 +162,12 @@ def make_directory(root: str, container_id: str) -> int:
         posix.close(root_fd)
     posix.chmod(dir_fd, 0o711)  # init's mapped root passes through, whatever our umask
     return dir_fd
+
+
+def make_notify_directory(dir_fd: int) -> None:
+    """Make the directory that the container sees, for a socket that everybody in it may send to."""
+    posix.mkdir(_NOTIFY, 0o755, dir_fd=dir_fd)
+    posix.chmod(_NOTIFY, 0o755, dir_fd=dir_fd)  # whatever our umask
 
 
 def _open_directory(root_fd: int, container_id: str) -> int:
@@ -321,8 +328,27 @@ def remove_directory(root: str, container_id: str, dir_fd: int) -> None:
         posix.rmdir(container_id, dir_fd=root_fd)
     except FileNotFoundError:
         return
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY:
+            raise
+        _remove_notify_directory(dir_fd)
+        posix.rmdir(container_id, dir_fd=root_fd)
     finally:
         posix.close(root_fd)
+
+
+def _remove_notify_directory(dir_fd: int) -> None:
+    """Remove it with all sockets in it: one may be half-made."""
+    try:
+        notify_fd = _open_directory(dir_fd, _NOTIFY)
+    except FileNotFoundError:
+        return
+    try:
+        for name in posix.listdir(notify_fd):
+            posix.unlink(name, dir_fd=notify_fd)
+    finally:
+        posix.close(notify_fd)
+    posix.rmdir(_NOTIFY, dir_fd=dir_fd)
 
 
 def list_ids(root: str) -> list[str]:

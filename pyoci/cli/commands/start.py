@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyoci.cli.call import Answer
+from pyoci.cli.paths import environment
 from pyoci.engine import start
 
 TYPE_CHECKING = False
@@ -12,5 +13,5 @@ if TYPE_CHECKING:
 
 def execute(call: Call) -> Answer:
     """Let the created container run its program."""
-    start.start(call.root, call.container_id(), call.log)
+    start.start(call.root, call.container_id(), call.log, environment("NOTIFY_SOCKET"))
     return Answer()
