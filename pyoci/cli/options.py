@@ -66,9 +66,13 @@ _BUNDLE = (
     "directory with config.json and the root filesystem (default: the working directory)",
 )  # fmt: skip
 
+_CONFIG = (
+    "config", "f", STRING, "config.json", "FILE", "name of the configuration in the bundle",
+)  # fmt: skip
+
 _PLAN_OPTIONS = (
     _BUNDLE,
-    ("config", "f", STRING, "config.json", "FILE", "name of the configuration in the bundle"),
+    _CONFIG,
     ("no-pivot", "", FLAG, False, "",
      "move the root mount and chroot, where pivot_root(2) cannot work (on a ramdisk)"),
     ("no-new-keyring", "", FLAG, False, "", "keep the caller's session keyring"),
@@ -216,6 +220,18 @@ COMMANDS: dict[str, CommandRow] = {
             ("keep", "", FLAG, False, "", "do not delete the container at its end"),
             ("no-subreaper", "", FLAG, False, "",
              "leave orphans of the container to the caller's subreaper"),
+        ),
+    ),
+    "seccomp": (
+        "show what a bundle's seccomp profile does",
+        (("bundle", ONE), ("system-call", OPTIONAL), ("argument", MANY)), True,
+        "Prints the decision about every system call of each architecture of the profile, or about"
+        " one, by name or number, and the rule behind it. With arguments, which are numbers, the"
+        " decision about these; those left out are 0.",
+        (
+            _CONFIG,
+            ("machine", "", STRING, "", "NAME", "as on this machine of uname -m (default: ours)"),
+            ("format", "", CHOICE, "text", "text|json", "how the answer looks"),
         ),
     ),
     "spec": (

@@ -6,6 +6,7 @@ a bare interpreter has not; import_budget.toml says what that must be, exactly.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import tomllib
@@ -72,7 +73,9 @@ PLAIN = {
     "version": (("--version",), 0),
     "list-nothing": (("list",), 0),
     "state-missing": (("state", "missing"), 1),
+    "seccomp": (("seccomp", "{bundle}", "read"), 0),
 }
+SECCOMP = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_AARCH64"]}
 
 
 def wrap(command: list[str], output: Path) -> list[str]:
@@ -154,6 +157,11 @@ def test_a_command_loads_its_budget(operation: Operation, stage: Stage, tmp_path
 def test_a_plain_command_loads_its_budget(name: str, launcher: Path, tmp_path: Path) -> None:
     words, status = PLAIN[name]
     (tmp_path / "state").mkdir(mode=0o700)
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    config = {"ociVersion": "1.2.0", "root": {"path": "/"}, "linux": {"seccomp": SECCOMP}}
+    (bundle / "config.json").write_text(json.dumps(config))
+    words = tuple(word.format(bundle=bundle) for word in words)
     command = [str(launcher), "--root", str(tmp_path / "state"), *words]
     check_budget(name, run_wrapped(command, tmp_path / "loaded", status))
 

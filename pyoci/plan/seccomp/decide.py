@@ -47,7 +47,7 @@ BAD_ARCH = SECCOMP_RET_KILL_THREAD
 _PERMISSIVE = (SECCOMP_RET_ALLOW, SECCOMP_RET_LOG, SECCOMP_RET_TRACE)
 _ACTION_BITS = 0xFFFF0000
 _ENOSYS = 38
-_NO_SUCH_CALL = SECCOMP_RET_ERRNO | _ENOSYS
+NO_SUCH_CALL = SECCOMP_RET_ERRNO | _ENOSYS
 # What tracers use to skip a call (seccomp(2)); on x86_64 it must not count as an x32 call.
 _SKIPPED_CALL = 0xFFFFFFFF
 
@@ -67,7 +67,7 @@ class Plan(Record):
     unknown_names: tuple[str, ...]
 
 
-def _resolve(rules: list[Rule], table: dict[str, int]) -> Resolved:
+def resolve(rules: list[Rule], table: dict[str, int]) -> Resolved:
     """The rules with their numbers."""
     return [(rule, {table[name] for name in rule.names if name in table}) for rule in rules]
 
@@ -94,10 +94,10 @@ def _add_multiplexed(
                 value = selectors[name]
                 selected = Condition(index=0, operator=JEQ, negated=False, value=value, mask=mask)
                 for match in rule.matches_for(narrow=narrow):
-                    alternatives.setdefault(_through(selected, match), rule.action)
+                    alternatives.setdefault(through(selected, match), rule.action)
 
 
-def _through(selected: Condition, match: Match) -> Match:
+def through(selected: Condition, match: Match) -> Match:
     """The match when the first argument is the selector.
 
     The call's own arguments lie in memory then, where no filter can look: as with
@@ -155,7 +155,7 @@ def _decide(
     return decisions + _decide_by_arguments(resolved, arch, table, decided)
 
 
-def _last_known(resolved: Resolved, arch: Arch) -> int:
+def last_known(resolved: Resolved, arch: Arch) -> int:
     """The highest number that the profile names, -1 if none; private ones do not count."""
     known: set[int] = set().union(*[numbers for _, numbers in resolved])
     return max(known.difference(arch.private), default=-1)
@@ -168,12 +168,12 @@ def _plan_ranges(rules: list[Rule], arch: Arch, table: dict[str, int], default: 
     it fails with ENOSYS, so that libraries fall back to an older call, unless the
     default lets calls through or has a tracer that will know (as runc does).
     """
-    resolved = _resolve(rules, table)
-    last = _last_known(resolved, arch)
+    resolved = resolve(rules, table)
+    last = last_known(resolved, arch)
     newer = default
     ends = {arch.first}
     if last >= 0 and default & _ACTION_BITS not in _PERMISSIVE:
-        newer = _NO_SUCH_CALL
+        newer = NO_SUCH_CALL
         ends.add(last + 1)
         if arch.private:
             ends.update((arch.private.start, arch.private.stop))
