@@ -99,7 +99,15 @@ def from_json(value: object, container_id: str) -> ContainerState:
 
 def _is_cgroup_path(path: str) -> bool:
     """Whether it may be the path of a cgroup: processes in it are killed, it is removed."""
-    return path[1:] != "" and path.startswith("/") and "\0" not in path and clean(path) == path
+    return path[1:] != "" and path.startswith("/") and _is_text(path) and clean(path) == path
+
+
+def _is_text(text: str) -> bool:
+    """Whether the text can be given to the kernel: no NUL, no half of a surrogate pair."""
+    try:
+        return b"\0" not in text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
 
 
 def damaged(container_id: str, reason: str) -> StateError:
@@ -121,7 +129,7 @@ class _Members:
 
     def get(self, name: str, kind: type) -> Any:  # noqa: ANN401  (checked here)
         found: Any = self.value.get(name)
-        if type(found) is not kind or (isinstance(found, str) and "\0" in found):
+        if type(found) is not kind or (isinstance(found, str) and not _is_text(found)):
             raise damaged(
                 self.container_id, f"{name or 'cgroup path'} is missing or of another type"
             )

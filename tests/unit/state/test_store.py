@@ -144,6 +144,15 @@ def test_every_member_is_needed() -> None:
         assert isinstance(found, StateError) is (path not in free), path
 
 
+@pytest.mark.parametrize("name", ["bundle", "rootfs", "created", "ociVersion"])
+def test_what_no_path_can_be_is_damage(name: str) -> None:
+    """Found by fuzzing: half of a surrogate pair got as far as open(2)."""
+    good = to_json(STATE)
+    from_json(good | {name: "/\udcff"}, "web")  # a byte that is no UTF-8
+    with pytest.raises(StateError, match="damaged"):
+        from_json(good | {name: "/\ud800"}, "web")
+
+
 def test_the_id_is_the_directorys() -> None:
     assert from_json({**to_json(STATE), "id": "other"}, "web").container_id == "web"
 
@@ -381,7 +390,7 @@ def test_remove_takes_what_we_know_and_nothing_else(root: str, dir_fd: int) -> N
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/", "relative", "/a/../b", "/a//b", "/a/", "/a/.", "/a\0b", "//a"]
+    "path", ["", "/", "relative", "/a/../b", "/a//b", "/a/", "/a/.", "/a\0b", "//a", "/\ud800"]
 )
 def test_a_cgroup_path_that_leads_elsewhere_is_damage(path: str) -> None:
     """Processes in it are killed and it is removed: it must be what create can have written."""
