@@ -11,7 +11,7 @@ RUN_PYTHON = $(PYTHON) -EsB
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast lint build install uninstall deps bench clean check-python \
 	conformance conformance-spec conformance-spec-pyoci conformance-spec-runc conformance-spec-crun \
-	conformance-runtime-tools guest-image test-guest
+	conformance-runtime-tools fuzz guest-image test-guest
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 34
@@ -38,6 +38,9 @@ test-guest: guest-image $(VENV)/complete ## as root: what needs cgroup controlle
 
 test-fast: $(VENV)/complete ## what needs no root, in seconds
 	$(VENV)/bin/python -m pytest -q
+
+fuzz: $(VENV)/complete ## random input for what reads input: TARGETS="config state", SECONDS=60 for each
+	@$(VENV)/bin/python -B -m tests.fuzz.main $(or $(TARGETS),all) --seconds $(or $(SECONDS),60)
 
 lint: $(VENV)/complete ## ruff, mypy, import-linter and codespell
 	$(VENV)/bin/ruff check .
