@@ -258,6 +258,12 @@ COMMANDS: dict[str, CommandRow] = {
         "What is not given stays as it was. Sizes are bytes, or end in k, M or G; -1 is no limit.",
         _UPDATE_OPTIONS,
     ),
+    "wait": (
+        "wait for the end of a container, and print its exit status", (_ID,), False,
+        "The status is 128 + n if signal n ended the container's program. It is kept: the next"
+        " `wait` prints it again. One that nobody has waited for while it ended may be unknown.",
+        (),
+    ),
 }  # fmt: skip
 
 # The status of a failure of ours where that is not 1: there it could be the program's.

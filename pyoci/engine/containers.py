@@ -55,6 +55,10 @@ class Container:
         """The stored state; StateError if it is damaged."""
         return store.read_state(self.dir_fd, self.container_id)
 
+    def write_state(self, state: store.ContainerState) -> None:
+        """Replace the stored state; the container must be locked."""
+        store.write_state(self.dir_fd, state)
+
     def read_status(self, state: store.ContainerState) -> str:
         """The status, from what is true now."""
         alive = is_running(state.pid, state.start_time)

@@ -32,6 +32,8 @@ def _to_dict(state: ContainerState, status: str) -> dict[str, object]:
         "rootfs": state.rootfs,
         "created": state.created,
     }
+    if status == STOPPED and state.exit_status is not None:
+        members["exitStatus"] = state.exit_status
     if state.annotations:
         members["annotations"] = dict(state.annotations)
     members["owner"] = ""

@@ -49,7 +49,9 @@ def run(request: CreateRequest, log: Log) -> int:
     except BaseException:
         _destroy(creation, log)
         raise
-    if not request.keep:
+    if request.keep:
+        _keep_status(creation, status)
+    else:
         _destroy(creation, log)
     return status
 
@@ -97,6 +99,20 @@ def _start(creation: Creation, log: Log) -> None:
         request = creation.request
         with Container(request.root, request.container_id) as container:
             run_poststart(container, creation.state, log)
+
+
+def _keep_status(creation: Creation, status: int) -> None:
+    """Nobody but us, the parent, has seen it for sure."""
+    from pyoci.engine.containers import Container
+    from pyoci.engine.wait import keep_status
+    from pyoci.errors import ContainerNotFound
+
+    request = creation.request
+    try:
+        with Container(request.root, request.container_id) as container:
+            keep_status(container, status)
+    except ContainerNotFound:  # deleted meanwhile
+        return
 
 
 def _destroy(creation: Creation, log: Log) -> None:

@@ -125,6 +125,10 @@ SOCK_DGRAM = 2
 SOCK_SEQPACKET = 5
 SOCK_CLOEXEC = 0x80000
 
+# linux/pidfd.h
+PIDFD_GET_INFO = 0xC040FF0B  # with the first 64 bytes of struct pidfd_info
+PIDFD_INFO_EXIT = 0x8
+
 # linux/wait.h
 P_PIDFD = 3
 

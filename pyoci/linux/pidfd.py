@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import posix
+import sys
 
-from pyoci.linux.consts import P_PIDFD
+from pyoci.linux.consts import P_PIDFD, PIDFD_GET_INFO, PIDFD_INFO_EXIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ else:
     from _signal import pidfd_send_signal
 
 __all__ = [
+    "await_status",
     "is_running",
     "open_process",
     "pidfd_getfd",
@@ -98,6 +100,75 @@ def poll_exit(pidfd: int, timeout_ms: int) -> bool:
     waiter = poll()
     waiter.register(pidfd, POLLIN)
     return bool(waiter.poll(timeout_ms))
+
+
+def await_status(pidfd: int, pid: int) -> int | None:
+    """How any process has ended, 128 + signal if one ended it; waits until it has.
+
+    None where the kernel does not tell: before Linux 6.15 it must be a zombie still, and we root.
+    """
+    poll_exit(pidfd, -1)
+    for read in (_read_kept_status, _read_zombie_status, _await_kept_status):
+        status = read(pidfd, pid)
+        if status is not None:
+            code = posix.waitstatus_to_exitcode(status)
+            return code if code >= 0 else 128 - code
+    return None
+
+
+def _read_kept_status(pidfd: int, _pid: int) -> int | None:
+    """The wait status that the kernel keeps once the process is reaped (PIDFD_GET_INFO)."""
+    try:
+        info = _read_info(pidfd)
+    except OSError:  # ENOTTY, EINVAL: an older kernel; ESRCH: reaped, and nothing is kept
+        return None
+    if not int.from_bytes(info[:8], sys.byteorder) & PIDFD_INFO_EXIT:
+        return None
+    return int.from_bytes(info[60:64], sys.byteorder)
+
+
+def _read_info(pidfd: int) -> bytes:
+    """struct pidfd_info, as far as it always was."""
+    from fcntl import ioctl
+
+    return ioctl(pidfd, PIDFD_GET_INFO, PIDFD_INFO_EXIT.to_bytes(8, sys.byteorder) + bytes(56))
+
+
+def _await_kept_status(pidfd: int, pid: int) -> int | None:
+    """As above, once it is reaped: a kernel that keeps a status tells of that, too (POLLHUP)."""
+    from select import poll
+
+    try:
+        _read_info(pidfd)
+    except ProcessLookupError:  # just now
+        return _read_kept_status(pidfd, pid)
+    except OSError:
+        return None
+    waiter = poll()
+    waiter.register(pidfd, 0)
+    waiter.poll()
+    return _read_kept_status(pidfd, pid)
+
+
+def _read_zombie_status(pidfd: int, pid: int) -> int | None:
+    """The wait status of a zombie (proc(5), stat, exit_code), which others than root see as 0."""
+    if posix.geteuid() != 0:
+        return None
+    try:
+        stat = read_kernel_file(f"/proc/{pid}/stat")
+    except OSError:
+        return None
+    if not _is_unreaped(pidfd):  # the pid may be another one's
+        return None
+    return int(stat[stat.rindex(b")") + 2 :].split()[49])
+
+
+def _is_unreaped(pidfd: int) -> bool:
+    try:
+        pidfd_send_signal(pidfd, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def reap(pidfd: int) -> int | None:

@@ -24,6 +24,7 @@ ALLOWED = {
     "exec --ignore-paused": (CREATED, RUNNING, PAUSED),
     "ps": (CREATED, RUNNING, PAUSED, STOPPED),
     "state": STATUSES,
+    "wait": (CREATED, RUNNING, PAUSED, STOPPED),
 }
 
 

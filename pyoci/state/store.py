@@ -44,10 +44,12 @@ class ContainerState(Record):
     creator_start_time: int = 0
     being_created: bool = False
     own_pid_namespace: bool = True
+    exit_status: int | None = None  # of init, where somebody knew it
 
 
 def to_json(state: ContainerState) -> dict[str, object]:
     """The members of state.json; runc's names where they mean the same."""
+    known = {} if state.exit_status is None else {"exit_status": state.exit_status}
     return {
         "id": state.container_id,
         "ociVersion": state.oci_version,
@@ -64,6 +66,7 @@ def to_json(state: ContainerState) -> dict[str, object]:
             "creator_pid": state.creator_pid,
             "creator_start": state.creator_start_time,
             "own_pid_namespace": state.own_pid_namespace,
+            **known,
         },
     }
 
@@ -94,6 +97,7 @@ def from_json(value: object, container_id: str) -> ContainerState:
         creator_start_time=ours.get("creator_start", int),
         being_created=ours.get("being_created", bool),
         own_pid_namespace=ours.get("own_pid_namespace", bool),
+        exit_status=ours.get("exit_status", int) if "exit_status" in ours.value else None,
     )
 
 

@@ -21,6 +21,7 @@ MAY: dict[str, set[str | None]] = {
     "resume": {"paused"},
     "update": {"created", "running", "paused"},
     "events": {"created", "running", "paused"},
+    "wait": {"created", "running", "paused", "stopped"},
     "checkpoint": {"running", "paused"},
 }
 
@@ -44,6 +45,7 @@ REFUSALS = {
     ("exec", "creating"): "cannot exec a container in the creating state",
     ("exec", "paused"): "cannot exec in a paused container (use --ignore-paused to override)",
     ("exec", "stopped"): "cannot exec in a stopped container",
+    ("wait", "creating"): "cannot wait a container in the creating state",
     ("delete", "creating"): "that is not stopped: creating",
     ("delete", "running"): "that is not stopped: running",
     ("delete", "paused"): "that is not stopped: paused",

@@ -37,6 +37,7 @@ STATE = ContainerState(
     creator_start_time=10,
     being_created=True,
     own_pid_namespace=False,
+    exit_status=3,
 )
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5)
@@ -58,6 +59,7 @@ states = st.builds(
     creator_start_time=numbers,
     being_created=st.booleans(),
     own_pid_namespace=st.booleans(),
+    exit_status=st.none() | st.integers(0, 255),
 )
 junk = st.sampled_from([None, True, False, 0, -1, 1.5, "", "x", [], ["x"], [1], {}, {"": 1}])
 
@@ -138,7 +140,11 @@ def test_a_damaged_document_is_a_state_error_or_another_state(
 
 def test_every_member_is_needed() -> None:
     document = to_json(STATE)
-    free = {("id",), *(("annotations", key) for key, _ in STATE.annotations)}
+    free = {
+        ("id",),
+        ("pyoci", "exit_status"),
+        *(("annotations", key) for key, _ in STATE.annotations),
+    }
     for path in places(document)[1:]:
         found = outcome(changed(document, path, ...))
         assert isinstance(found, StateError) is (path not in free), path
