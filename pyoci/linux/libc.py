@@ -63,6 +63,23 @@ def function(name: str, arguments: int) -> Callable[..., int]:
     return made
 
 
+def long_function(name: str, arguments: int) -> Callable[..., int]:
+    """The same for one that returns a long or an address; OSError(ENOSYS) if there is none."""
+    made = _LongFunction(symbol(name))
+    made.argtypes = (_Pointer,) * arguments
+    return made
+
+
+def symbol(name: str) -> int:
+    """Where a function of the C library lies; OSError(ENOSYS) if it has none of this name."""
+    try:
+        return dlsym(_HANDLE, name)
+    except OSError:
+        import errno
+
+        raise OSError(errno.ENOSYS, f"the C library has no {name}") from None
+
+
 def buffer(size: int, content: bytes = b"") -> Array[Any]:
     """A writable buffer of `size` bytes, zero but for `content`; read it with ``bytes(b)``."""
     kind = _array_types.get(size)

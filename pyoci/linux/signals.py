@@ -42,6 +42,11 @@ def block_signals() -> set[int]:
     return {int(n) for n in _signal.pthread_sigmask(_signal.SIG_SETMASK, _signal.valid_signals())}
 
 
+def restore_signals(mask: set[int]) -> None:
+    """Block only these signals again: what `block_signals` has returned."""
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+
+
 def wait_signal() -> int:
     """The number of the next signal that arrives (sigwaitinfo(2)); they must be blocked."""
     return _signal.sigwaitinfo(_signal.valid_signals()).si_signo
