@@ -8,6 +8,7 @@ import time
 from pyoci.cgroup.manager import find_missing
 from pyoci.engine.handover import check_preserved, write_pid_file
 from pyoci.engine.main_process import MainProcess
+from pyoci.engine.protect import protect_interpreter
 from pyoci.engine.undo import Undo
 from pyoci.errors import ContainerExists, StateError, StepError, describe_oserror
 from pyoci.host.facts import read_facts
@@ -53,6 +54,7 @@ def create(request: CreateRequest, log: Log) -> None:
 
     ConfigError, UnsupportedError, ContainerExists, StateError, StepError.
     """
+    protect_interpreter(log)
     prepare(request, log, wait_on_fifo=True)
 
 
@@ -71,7 +73,10 @@ def plan_create(request: CreateRequest) -> tuple[CreatePlan, HostFacts, dict[str
 
 
 def prepare(request: CreateRequest, log: Log, *, wait_on_fifo: bool) -> Creation:
-    """Do what create and run share; returns when init is ready and the state says so."""
+    """Do what create and run share; returns when init is ready and the state says so.
+
+    The interpreter must be protected by now (`protect_interpreter`).
+    """
     _check_free(request)
     check_preserved(request.listen_fds + request.preserve_fds)
     plan, facts, config = plan_create(request)

@@ -15,6 +15,7 @@ from pyoci.engine import sync
 from pyoci.engine.containers import Container
 from pyoci.engine.exec_init import ExecFds, import_for_exec, run_exec
 from pyoci.engine.handover import check_preserved, write_pid_file
+from pyoci.engine.protect import protect_interpreter
 from pyoci.errors import (
     ConfigError,
     PyociError,
@@ -57,6 +58,7 @@ def exec_process(request: ExecRequest, log: Log) -> int:
     In the foreground signals that we get go to it; detached, it runs when this returns. StateError
     if the container's status does not allow it, else as for create.
     """
+    protect_interpreter(log)
     check_preserved(request.listen_fds + request.preserve_fds)
     # What we fork is a copy of us, in sight of whoever is in the container.
     prctl.set_dumpable(dumpable=False)

@@ -17,7 +17,7 @@ from pyoci.engine.limits import Limits
 from pyoci.engine.naming import Naming
 from pyoci.engine.waits import pause
 from pyoci.errors import PyociError, StepError
-from pyoci.linux import namespaces
+from pyoci.linux import namespaces, prctl
 from pyoci.linux.clone import clone3
 from pyoci.linux.pidfd import pidfd_send_signal, read_process, reap, write_process_file
 from pyoci.linux.sockets import connect, send_fd, seqpacket_pair
@@ -176,6 +176,9 @@ class MainProcess:
         for kind in step.kinds:
             flags |= CLONE_FLAGS[kind]
         import_for_init(self.plan)
+        if "pid" not in step.kinds:
+            # Whoever is in that pid namespace sees init from its birth on: not into it, though.
+            prctl.set_dumpable(dumpable=False)
         self.sync_fd, init_fd = seqpacket_pair()
         gc.disable()  # a collection in the child would copy every page it touches
         try:

@@ -7,6 +7,7 @@ import posix
 from pyoci.engine import sync
 from pyoci.engine.create import Creation, prepare, write_created
 from pyoci.engine.foreground import await_exit
+from pyoci.engine.protect import protect_interpreter
 from pyoci.engine.remove import destroy
 from pyoci.errors import PyociError
 from pyoci.linux import prctl, signals
@@ -27,6 +28,7 @@ def run(request: CreateRequest, log: Log) -> int:
     In the foreground signals that we get go to the container, and it is deleted
     at the end (unless --keep).
     """
+    protect_interpreter(log)
     foreground = not request.detach
     if foreground:
         if not request.no_subreaper:

@@ -709,7 +709,7 @@ def has_runtime(c: Container) -> bool:
     """Whether a process of the container is still the runtime, as the host sees it."""
     for pid in processes(c):
         with contextlib.suppress(FileNotFoundError):  # it has just ended
-            if "python" in os.readlink(f"/proc/{pid}/exe"):
+            if os.readlink(f"/proc/{pid}/exe").startswith("/memfd:pyoci"):
                 return True
     return False
 

@@ -1,0 +1,139 @@
+"""An interpreter to be attacked: a copy of the one that pyoci runs on, never the host's own.
+
+Beside the runtime under test on that copy there is a control: the same runtime without the call
+that protects the interpreter. An attack that does not succeed on the control proves nothing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+import struct
+from pathlib import Path
+from typing import TypeAlias
+
+from conformance.spec.toolchain import build
+
+SOURCES = Path(__file__).parent / "attack"
+UNPROTECTED = '''
+
+def protect_interpreter(log: object) -> None:
+    """Nothing: this is a control."""
+'''
+MARK = b"pwned"
+
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_SET_MM = 22, 2, 35
+OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC = 1, 0x80000
+ALLOW, ERRNO = 0x7FFF0000, 0x00050000
+LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
+# The only machines that tests/support/attack/loader.c has system calls for.
+CALLS = {
+    "x86_64": {"prctl": 157, "memfd_create": 319, "open_tree": 428},
+    "aarch64": {"prctl": 167, "memfd_create": 279, "open_tree": 428},
+}
+
+# A call with this argument (its index, its value) fails: (name, index, value, errno).
+Refusal: TypeAlias = tuple[str, int, int, int]
+# As without CONFIG_CHECKPOINT_RESTORE.
+NO_PRCTL: Refusal = ("prctl", 0, PR_SET_MM, errno.EINVAL)
+# A mount of the interpreter: those of the container are made of what is open already.
+NO_MOUNT: Refusal = ("open_tree", 2, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC, errno.EPERM)
+# As with vm.memfd_noexec=2: MFD_EXEC, beside MFD_CLOEXEC and MFD_ALLOW_SEALING.
+NO_MEMORY_FILE: Refusal = ("memfd_create", 1, 0x13, errno.EACCES)
+
+
+class Victim:
+    """The copy, the runtime on it, and the control."""
+
+    def __init__(self, runtime: Path, directory: Path) -> None:
+        """Make them in the directory; the modules of the runtime under test serve all."""
+        words = runtime.read_text(encoding="utf-8").split("\n", 1)
+        interpreter, options = words[0].removeprefix("#!").split()
+        library = words[1].partition("main('")[2].partition("'")[0]
+        directory.mkdir()
+        directory.chmod(0o755)
+        self.directory = directory
+        self.python = directory / "python3"
+        shutil.copy(Path(interpreter).resolve(), self.python)
+        self.options = options
+        self.library = library
+        control_library = directory / "lib"
+        make_control(Path(library), control_library)
+        launcher = f"#!{self.python} {options}\n{words[1]}"
+        self.protected = self._write("protected", launcher)
+        self.control = self._write("control", launcher.replace(library, str(control_library)))
+        self.size = self.python.stat().st_size
+
+    def _write(self, name: str, text: str) -> Path:
+        path = self.directory / name
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o755)
+        return path
+
+    @property
+    def inode(self) -> int:
+        """The inode of the copy, by which a container recognizes it."""
+        return self.python.stat().st_ino
+
+    def is_overwritten(self) -> bool:
+        """Whether a container has written to it."""
+        return self.python.read_bytes()[self.size :].startswith(MARK)
+
+    def read_loader(self) -> str:
+        """The dynamic loader that it asks for (elf(5), PT_INTERP)."""
+        return read_elf_interpreter(self.python.read_bytes())
+
+
+def make_control(library: Path, target: Path) -> None:
+    """The library without the protection, in sources and bytecode."""
+    shutil.copytree(library, target)
+    # The code of whole commands: without it the modules are imported one by one.
+    shutil.rmtree(target / "pyoci_commands")
+    module = target / "pyoci" / "engine" / "protect.py"
+    module.write_text(module.read_text(encoding="utf-8") + UNPROTECTED, encoding="utf-8")
+    for compiled in module.parent.glob("__pycache__/protect.*"):
+        compiled.unlink()
+
+
+def read_elf_interpreter(image: bytes) -> str:
+    """The PT_INTERP of a 64-bit program in this machine's byte order."""
+    (headers,) = struct.unpack_from("=Q", image, 32)
+    size, count = struct.unpack_from("=HH", image, 54)
+    for number in range(count):
+        kind, _, offset, _, _, length = struct.unpack_from(
+            "=IIQQQQ", image, headers + number * size
+        )
+        if kind == 3:
+            return image[offset : offset + length].rstrip(b"\0").decode()
+    message = "statically linked"
+    raise ValueError(message)
+
+
+def build_hunter() -> Path:
+    """The program that looks for the interpreter, and waits until it can be written to."""
+    return build(SOURCES / "hunter.c", ("-static",))
+
+
+def build_loader() -> Path:
+    """The loader of a hostile image."""
+    options = ("-static-pie", "-nostdlib", "-fPIE", "-fno-stack-protector", "-ffreestanding")
+    return build(SOURCES / "loader.c", options)
+
+
+def refuse_calls(*refusals: Refusal) -> None:
+    """Have these calls fail in us and in what we start (seccomp(2)); needs root."""
+    numbers = CALLS[os.uname().machine]
+    program = []
+    for name, index, value, number in refusals:
+        # The low halves of the arguments, which begin at 16, on a little-endian machine.
+        program += [(LOAD, 0, 0, 0), (EQUAL, 0, 3, numbers[name]), (LOAD, 0, 0, 16 + 8 * index)]
+        program += [(EQUAL, 0, 1, value), (RETURN, 0, 0, ERRNO | number)]
+    program.append((RETURN, 0, 0, ALLOW))
+    code = b"".join([struct.pack("=HBBI", *instruction) for instruction in program])
+    content = ctypes.create_string_buffer(code)
+    description = struct.pack("@HP", len(program), ctypes.addressof(content))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, description, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "PR_SET_SECCOMP")
