@@ -145,6 +145,8 @@ class Rootfs:
             tree_fd = new_filesystem(step.type, step.source, parameters, step.attr_set)
         strict = step.type in _STRICT_TYPES
         target_fd = self._open_target(step, directory=True, strict=strict)
+        if not strict:
+            self._refuse_over_proc(step, tree_fd, target_fd)
         if step.label:
             from pyoci.engine.labels import label_root
 
@@ -219,7 +221,7 @@ class Rootfs:
             return fs.open_beneath(self.root_fd, path)
         return fs.make_in_root(self.root_fd, path, directory=directory)
 
-    def _refuse_over_proc(self, step: r.BindMount, tree_fd: int, target_fd: int) -> None:
+    def _refuse_over_proc(self, step: r.Mount, tree_fd: int, target_fd: int) -> None:
         """Only procfs may stand on /proc, and in it only the files that lxcfs serves."""
         if step.destination != "/proc" and fs.filesystem_type(target_fd) != c.PROC_SUPER_MAGIC:
             return

@@ -45,6 +45,34 @@ def test_a_file_in_place_of_procfs(container: MakeContainer) -> None:
     refused(c.run(), "mount proc on /proc")
 
 
+COVERS = {
+    "tmpfs": {"type": "tmpfs"},
+    "copy-up": {"type": "tmpfs", "options": ["tmpcopyup"]},
+    "bind": {"source": "fake", "options": ["rbind"]},
+    "overlay": {"type": "overlay", "source": "o", "options": ["lowerdir=LOWER"]},
+}
+
+
+@pytest.mark.parametrize("cover", COVERS)
+@pytest.mark.parametrize("place", ["/link", "/link/sys", "/link/1/attr", "/up/../link/self"])
+def test_nothing_covers_procfs_by_another_name(
+    container: MakeContainer, canary: Path, cover: str, place: str
+) -> None:
+    """A label or a parameter would be written to what covers it (CVE-2019-16884)."""
+
+    def change(config: Config) -> None:
+        mount = COVERS[cover] | {"destination": place}
+        options = [option.replace("LOWER", str(canary)) for option in mount.get("options", [])]
+        config["mounts"].append(mount | {"options": options})
+
+    c = container("true", root=WRITABLE, mutate=change)
+    (c.bundle.path / "fake" / "sys").mkdir(parents=True)
+    (c.bundle.rootfs / "link").symlink_to("proc")
+    (c.bundle.rootfs / "up").mkdir()
+    refused(c.run(), "mounts[7]")
+    c.assert_gone()
+
+
 def test_a_fake_procfs_gets_none_of_our_writes(container: MakeContainer, canary: Path) -> None:
     def change(config: Config) -> None:
         del config["mounts"][0]
