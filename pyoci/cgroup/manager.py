@@ -105,8 +105,12 @@ def read_processes(path: str, *, deep: bool) -> list[int]:
 
 
 def _tree(path: str) -> list[str]:
-    """The cgroup and all below it, parents first."""
-    if not exists(f"{path}/cgroup.procs"):  # gone, or no cgroup at all: nothing of it is ours
+    """The cgroup and all below it, parents first.
+
+    Nothing for one that is gone, for what is no cgroup, and for the root of the tree, which has no
+    such file: a damaged state may name it, and all of the machine is in it.
+    """
+    if not exists(f"{path}/cgroup.events"):
         return []
     found = [path]
     for where in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import posix
 
 from pyoci.cgroup import manager
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pyoci.state.store import ContainerState
 
 _SIGKILL = 9
+# A container that forks without end is not waited for; descriptors have a limit, too.
+_MAX_ROUNDS, _MAX_PINNED = 100, 200
 
 
 def kill(root: str, container_id: str, parse_signal: Callable[[], int], *, everyone: bool) -> None:
@@ -60,8 +63,43 @@ def _kill_cgroup(state: ContainerState, number: int) -> None:
     if number == _SIGKILL:
         manager.kill_all(state.cgroup_path, pause)
         return
-    for pid in manager.read_processes(state.cgroup_path, deep=True):
+    _signal_all(state.cgroup_path, number)
+
+
+def _signal_all(cgroup: str, number: int) -> None:
+    """Signal every process of the cgroup once, also those that are forked meanwhile.
+
+    Each is pinned and then looked for again before it is signalled: its number may have become
+    another's who is none of the container's.
+    """
+    signalled: set[int] = set()
+    for _ in range(_MAX_ROUNDS):
+        pinned = _pin(set(manager.read_processes(cgroup, deep=True)) - signalled)
+        if not pinned:
+            return
         try:
-            posix.kill(pid, number)
-        except ProcessLookupError:
-            continue
+            members = set(manager.read_processes(cgroup, deep=True))
+            for pid in pinned.keys() & members:
+                _send(pinned[pid], number)
+        finally:
+            for pidfd in pinned.values():
+                posix.close(pidfd)
+        signalled |= pinned.keys()
+
+
+def _pin(pids: set[int]) -> dict[int, int]:
+    pinned = {}
+    for pid in sorted(pids)[:_MAX_PINNED]:
+        try:
+            pinned[pid] = posix.pidfd_open(pid)
+        except OSError as error:
+            if error.errno not in (errno.ESRCH, errno.EINVAL):  # gone; a pid of another namespace
+                raise
+    return pinned
+
+
+def _send(pidfd: int, number: int) -> None:
+    try:
+        pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:  # it has ended
+        return
