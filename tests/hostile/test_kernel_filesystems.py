@@ -6,6 +6,7 @@ R-PROC-1, R-PROC-2, R-PROC-3 (CVE-2019-16884, CVE-2019-19921, CVE-2023-27561, CV
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_a_file_in_place_of_procfs(container: MakeContainer) -> None:
     refused(c.run(), "mount proc on /proc")
 
 
-COVERS = {
+COVERS: dict[str, dict[str, Any]] = {
     "tmpfs": {"type": "tmpfs"},
     "copy-up": {"type": "tmpfs", "options": ["tmpcopyup"]},
     "bind": {"source": "fake", "options": ["rbind"]},

@@ -9,24 +9,40 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.support.containers import Container, MakeContainer, wait_exit, wait_until
+from tests.support.containers import (
+    Container,
+    MakeContainer,
+    read_children,
+    reap_children,
+    wait_exit,
+    wait_until,
+)
 
 # An interpreter starts in the first part of it, and a container is there at its end.
-DELAYS_MS = range(0, 61, 6)
+DELAYS_MS = (0, 4, 8, 14, 22, 32, 45, 60)
 
+NULL = subprocess.DEVNULL
 LONG = ("sleep", "1000")
+COMMANDS = ("create", "run", "start", "exec", "update", "kill", "pause", "resume", "delete")
+LONGEST = ("create", "run", "exec", "delete")
+OF_RUNNING = ("exec", "update", "kill", "pause", "resume", "delete")
 
 
-def kill_after(process: subprocess.Popen[bytes], milliseconds: int, number: int = 9) -> int:
-    """Send the signal if it does not end earlier by itself; its status."""
+def kill_after(
+    process: subprocess.Popen[bytes],
+    milliseconds: int,
+    send: Callable[[subprocess.Popen[bytes]], object],
+) -> int:
+    """Have it killed if it does not end earlier by itself; its status."""
     try:
         return process.wait(milliseconds / 1000)
     except subprocess.TimeoutExpired:
-        process.send_signal(number)
+        send(process)
         return process.wait(60)
 
 
@@ -36,18 +52,29 @@ def prepare(container: MakeContainer, command: str) -> Container:
     # The cgroup's parent is made, and has to go, too.
     c.bundle.config["linux"]["cgroupsPath"] += "/below"
     c.bundle.write()
-    if command in ("start", "delete"):
+    (c.directory / "resources.json").write_text('{"unified": {"cgroup.max.depth": "7"}}')
+    if command in ("start", *OF_RUNNING):
         c.create().ok()
-    if command == "delete":
+    if command in OF_RUNNING:
         c.start().ok()
+    if command == "resume":
+        c.call("pause", c.id).ok()
     return c
 
 
 def words_of(c: Container, command: str) -> list[str]:
+    """The command line; whatever has a pid file writes one."""
+    pid_file = str(c.directory / "pids" / "pid")
+    Path(pid_file).parent.mkdir(exist_ok=True)
     return {
-        "create": ["create", "--bundle", str(c.bundle.path), c.id],
-        "run": ["run", "--bundle", str(c.bundle.path), c.id],
+        "create": ["create", "--bundle", str(c.bundle.path), "--pid-file", pid_file, c.id],
+        "run": ["run", "--bundle", str(c.bundle.path), "--pid-file", pid_file, c.id],
         "start": ["start", c.id],
+        "exec": ["exec", "--pid-file", pid_file, c.id, *LONG],
+        "update": ["update", "--resources", str(c.directory / "resources.json"), c.id],
+        "kill": ["kill", c.id, "KILL"],
+        "pause": ["pause", c.id],
+        "resume": ["resume", c.id],
         "delete": ["delete", "--force", c.id],
     }[command]
 
@@ -57,20 +84,80 @@ def assert_can_be_deleted(c: Container) -> None:
     status = c.state()
     assert status.rc in (0, 1), status
     assert "Traceback" not in status.stderr
-    c.delete("--force").ok()
+    delete_and_reap(c)
     c.assert_gone()
     assert not c.cgroup.parent.exists()
 
 
-@pytest.mark.parametrize("command", ["create", "run", "start", "delete"])
-def test_killed_at_any_time(pyoci: Path, container: MakeContainer, command: str) -> None:
+def delete_and_reap(c: Container) -> None:
+    """Delete it by force; meanwhile do what an engine does, and reap the orphans.
+
+    A process that joined the container keeps init from ending until it is reaped (an exec, whose
+    parent has become us; pid_namespaces(7)).
+    """
+    process = c.spawn("delete", "--force", c.id)
+
+    def ended() -> bool:
+        reap_children({process.pid})
+        return process.poll() is not None
+
+    wait_until(ended)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_killed_at_any_time(container: MakeContainer, command: str) -> None:
     for delay in DELAYS_MS:
+        kill_at(container, command, delay)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+def test_killed_at_each_millisecond(container: MakeContainer, command: str) -> None:
+    for delay in range(61):
+        kill_at(container, command, delay)
+
+
+def kill_at(container: MakeContainer, command: str, milliseconds: int) -> None:
+    """A container whose runtime is killed so long after its start, and then deleted by force."""
+    c = prepare(container, command)
+    process = c.spawn(*words_of(c, command), stdout=NULL, stderr=NULL)
+    kill_after(process, milliseconds, subprocess.Popen.kill)
+    assert_can_be_deleted(c)
+
+
+@pytest.mark.parametrize("command", LONGEST)
+def test_its_process_group_is_killed(container: MakeContainer, command: str) -> None:
+    """As by a terminal that hangs up, or an engine that cleans up after itself."""
+    for delay in DELAYS_MS[2:]:
         c = prepare(container, command)
-        process = c.spawn(
-            *words_of(c, command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        kill_after(process, delay)
+        words = words_of(c, command)
+        process = c.spawn(*words, stdout=NULL, stderr=NULL, start_new_session=True)
+        kill_after(process, delay, lambda process: os.killpg(process.pid, signal.SIGKILL))
         assert_can_be_deleted(c)
+
+
+@pytest.mark.parametrize("command", LONGEST)
+def test_its_parent_is_killed_and_then_itself(container: MakeContainer, command: str) -> None:
+    """An engine is killed, and a supervisor kills what it has left behind."""
+    for delay in DELAYS_MS[2:]:
+        c = prepare(container, command)
+        script = f'"$@" & echo $! >{c.directory}/orphan; wait'
+        words = words_of(c, command)
+        engine = c.spawn_by(["sh", "-c", script, "sh"], *words, stdout=NULL, stderr=NULL)
+        pid = take_number(c.directory / "orphan")
+        kill_after(engine, delay, subprocess.Popen.kill)
+        if pid in read_children():  # it has become ours
+            os.kill(pid, signal.SIGKILL)
+        assert_can_be_deleted(c)
+
+
+def take_number(path: Path) -> int:
+    """The number in the file, once it is there; the file goes."""
+    wait_until(lambda: path.exists() and path.read_text().endswith("\n"))
+    number = int(path.read_text())
+    path.unlink()
+    return number
 
 
 # A system call before which the main process is killed, and which one of that name.
@@ -166,10 +253,8 @@ def test_a_stranger_in_the_cgroup_survives_it_all(pyoci: Path, container: MakeCo
 def test_an_interrupt_undoes_what_was_done(pyoci: Path, container: MakeContainer) -> None:
     for delay in DELAYS_MS:
         c = prepare(container, "create")
-        process = c.spawn(
-            *words_of(c, "create"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        status = kill_after(process, delay, signal.SIGINT)
+        process = c.spawn(*words_of(c, "create"), stdout=NULL, stderr=NULL)
+        status = kill_after(process, delay, lambda process: process.send_signal(signal.SIGINT))
         if status == 0:
             c.delete().ok()
         c.assert_gone()

@@ -223,8 +223,13 @@ class Container:
 
     def spawn(self, *words: str, **options: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401
         """Start `runtime --root R WORDS...`, without input or pipes unless told otherwise."""
+        return self.spawn_by([], *words, **options)
+
+    def spawn_by(self, wrapper: list[str], *words: str, **options: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401
+        """The same as arguments of another program."""
         settings: dict[str, Any] = {"env": self.environment, "stdin": subprocess.DEVNULL} | options
-        process: subprocess.Popen[bytes] = subprocess.Popen([*self.program, *words], **settings)
+        command = [*wrapper, *self.program, *words]
+        process: subprocess.Popen[bytes] = subprocess.Popen(command, **settings)
         self.spawned.append(process)
         return process
 
