@@ -201,7 +201,7 @@ def _namespace(item: Json) -> model.Namespace:
 def _number(item: Json, name: str) -> int | None:
     # -1 is how older callers write "every number".
     value = item.get(name)
-    return None if value is None or value < 0 else int(value)
+    return None if value in (None, -1) else int(value)
 
 
 def _device_rule(item: Json) -> model.DeviceRule:

@@ -227,8 +227,10 @@ def test_devices() -> None:
         ({"allow": False}, model.DeviceRule(allow=False)),
         ({"allow": True, "type": ""}, model.DeviceRule(allow=True, type="a")),
         ({"allow": True, "access": ""}, model.DeviceRule(allow=True, access="rwm")),
-        # Every number: absent, null, and -1 as older callers write it. Zero is a number.
+        # Every number: absent, null, and -1 as older callers write it. Zero is a number, and so is
+        # any other, for the rules to refuse: it must not come to mean every device.
         ({"allow": True, "major": None, "minor": -1}, model.DeviceRule(allow=True)),
+        ({"allow": True, "minor": -2}, model.DeviceRule(allow=True, minor=-2)),
         (
             {"allow": True, "type": "c", "major": 0, "minor": 0, "access": "r"},
             model.DeviceRule(allow=True, type="c", major=0, minor=0, access="r"),
