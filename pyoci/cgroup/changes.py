@@ -39,16 +39,20 @@ class Changes:
         before it are undone; the OSErrors of `store` come as they are.
         """
         for write in writes:
-            try:
-                self._apply(write)
-            except OSError as error:
-                raise self._failure(write, error) from None
+            self.make(write)
         try:
             store()
         except BaseException as error:
-            if told := self._roll_back():
+            if told := self.roll_back():
                 error.add_note(f"the limits were set before it failed: {told}")
             raise
+
+    def make(self, write: CgroupWrite) -> None:
+        """Do one write; if it fails, StepError after all before it are taken back."""
+        try:
+            self._apply(write)
+        except OSError as error:
+            raise self._failure(write, error) from None
 
     def _apply(self, write: CgroupWrite) -> None:
         """One write; in its place or not at all where the kernel lacks the file."""
@@ -91,12 +95,12 @@ class Changes:
     def _failure(self, write: CgroupWrite, error: OSError) -> StepError:
         number = error.errno or 0
         detail = f"write {write.value!r} to {self.path}/{write.file}: {describe_errno(number)}"
-        if told := self._roll_back():
+        if told := self.roll_back():
             detail = f"{detail}; {told}"
         hint = "the kernel has no such file" if isinstance(error, FileNotFoundError) else ""
         return StepError("", write.config_path, detail, number, f"{self.path}/{write.file}", hint)
 
-    def _roll_back(self) -> str:
+    def roll_back(self) -> str:
         """Take back what was done; in words what came of it, empty if there was nothing."""
         left: list[str] = []
         count = len(self._undo)

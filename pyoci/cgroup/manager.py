@@ -68,6 +68,26 @@ def open_cgroup(path: str) -> int:
     return posix.open(path, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
 
 
+def open_entry(path: str) -> int:
+    """A descriptor of the cgroup's process list, for `enter`.
+
+    For a cgroup that was there before: once anybody has written to its cgroup.kill, what clone3(2)
+    puts into it is killed at birth (Linux 6.14, and stable ones since: the kernel compares with the
+    count of kills in the cgroup of the caller).
+    """
+    return posix.open(f"{path}/cgroup.procs", posix.O_WRONLY | posix.O_CLOEXEC)
+
+
+def enter(entry_fd: int) -> None:
+    """Have the calling process in the cgroup of `open_entry`; OSError."""
+    try:
+        posix.write(entry_fd, b"0")
+    except OSError as error:
+        error.filename = "cgroup.procs"
+        raise
+    posix.close(entry_fd)
+
+
 def _check_unused(path: str) -> None:
     count = len(read_processes(path, deep=True))
     if count:

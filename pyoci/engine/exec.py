@@ -186,14 +186,14 @@ class Joining:
         if any(isinstance(step, EnterRoot) for step in self.plan.init):
             self._open_root()
         import_for_exec(self.plan)
-        cgroup_fd = self._open_cgroup()
+        cgroup_fd, entry_fd = self._open_cgroup(), self._open_entry()
         self.sync_fd, process_fd = seqpacket_pair()
         gc.disable()  # a collection in the child would copy every page it touches
         if not self.request.detach:
             # From before it exists: none can be lost, each is waited for in the end.
             signals.block_signals()
         try:
-            self._fork(cgroup_fd, process_fd)
+            self._fork(cgroup_fd, entry_fd, process_fd)
         except BaseException as error:
             posix.close(self.sync_fd)
             if self.terminal_fd >= 0:
@@ -204,8 +204,9 @@ class Joining:
                 raise _failed("make the process", error) from None
             raise
         finally:
-            posix.close(process_fd)
-            posix.close(cgroup_fd)
+            for fd in (process_fd, cgroup_fd, entry_fd):
+                if fd >= 0:
+                    posix.close(fd)
 
     def _open_cgroup(self, path: str = "") -> int:
         path = path or self.state.cgroup_path + self.plan.cgroup
@@ -215,28 +216,38 @@ class Joining:
             detail = describe_errno(error.errno or 0)
             raise StepError("main", f"open cgroup {path}", detail, error.errno or 0) from None
 
-    def _fork(self, cgroup_fd: int, process_fd: int) -> None:
+    def _open_entry(self) -> int:
+        """How the process gets into a cgroup that is not as create has made it; -1 where it is."""
+        if self.state.cgroup_path in self.state.cgroups_made and not self.plan.cgroup:
+            return -1
+        from pyoci.engine.exec_cgroup import open_entry
+
+        return open_entry(self.state, self.plan.cgroup)
+
+    def _fork(self, cgroup_fd: int, entry_fd: int, process_fd: int) -> None:
         cpus = posix.sched_getaffinity(0) if self.plan.initial_cpus else ()
         try:
             if cpus:
                 posix.sched_setaffinity(0, self.plan.initial_cpus)
             if self.plan.pid_namespace:
                 namespaces.setns(self.init_pidfd, CLONE_NEWPID)
-            self._clone_into(cgroup_fd, process_fd)
+            self._clone_into(cgroup_fd, entry_fd, process_fd)
         finally:  # in main only: the process does not come back
             if self.plan.pid_namespace:
                 namespaces.leave_pid_namespace()
             if cpus:
                 posix.sched_setaffinity(0, cpus)
 
-    def _clone_into(self, cgroup_fd: int, process_fd: int) -> None:
+    def _clone_into(self, cgroup_fd: int, entry_fd: int, process_fd: int) -> None:
         try:
-            self.pid, self.pidfd = clone3(0, cgroup_fd)
+            self.pid, self.pidfd = clone3(0, cgroup_fd if entry_fd < 0 else -1)
         except OSError as error:
             # EBUSY: the container has handed its controllers on, and lives further down itself.
             if error.errno != errno.EBUSY or self.plan.cgroup:
                 raise
-            lower_fd = self._open_cgroup(_cgroup_of_init(self.state))
+            from pyoci.engine.exec_cgroup import find_cgroup_of_init
+
+            lower_fd = self._open_cgroup(find_cgroup_of_init(self.state))
             try:
                 self.pid, self.pidfd = clone3(0, lower_fd)
             finally:
@@ -248,6 +259,7 @@ class Joining:
                 init_pidfd=self.init_pidfd,
                 root_fd=self.root_fd,
                 console_fd=self.console_fd,
+                entry_fd=entry_fd,
             )
             run_exec(self.plan, given)
 
@@ -344,17 +356,6 @@ def _process_error(plan: ExecPlan, failure: sync.Failure) -> PyociError:
         detail = f"{detail} ({step.config})"
     hint = failure.hint or hint_for(failure.errno, words)
     return StepError("", words, detail, failure.errno, failure.path, hint)
-
-
-def _cgroup_of_init(state: store.ContainerState) -> str:
-    """The directory of the cgroup that init is in by now; StateError if it is not ours."""
-    from pyoci.host.cgroupfs import find_cgroup_mount, read_cgroup_of
-    from pyoci.paths import is_below
-
-    path = f"{find_cgroup_mount()}{read_cgroup_of(str(state.pid))}".rstrip("/")
-    if not is_below(path, state.cgroup_path) or "/.." in path:
-        raise StateError(f"init has left the container's cgroup for {path}")
-    return path
 
 
 def with_labels_of(container: Process, process: Process) -> Process:

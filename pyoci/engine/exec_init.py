@@ -20,6 +20,7 @@ from __future__ import annotations
 import gc
 import posix
 
+from pyoci.cgroup.manager import enter
 from pyoci.engine import sync
 from pyoci.engine.execute import Execution
 from pyoci.engine.process_steps import (
@@ -79,6 +80,7 @@ class ExecFds(Record):
     init_pidfd: int
     root_fd: int  # init's root directory
     console_fd: int  # where the terminal's master goes
+    entry_fd: int = -1  # of the cgroup, where clone3 has not put it there
 
 
 def run_exec(plan: ExecPlan, given: ExecFds) -> NoReturn:
@@ -89,6 +91,8 @@ def run_exec(plan: ExecPlan, given: ExecFds) -> NoReturn:
         seal()
         prctl.set_parent_death_signal(_SIGKILL)
         prctl.set_dumpable(dumpable=False)
+        if given.entry_fd >= 0:
+            enter(given.entry_fd)
         process.run()
     except BaseException as error:  # nothing may reach the interpreter
         sync.send_failure(given.sync_fd, sync.failure_of(error, process.step))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import posix
 
+from pyoci.cgroup.manager import enter
 from pyoci.engine import sync
 from pyoci.engine.execute import Execution
 from pyoci.engine.process_steps import seal
@@ -45,7 +46,8 @@ _SIGKILL = 9
 class Inheritance:
     """What init gets from main: descriptors.
 
-    fifo_fd is -1 where main itself will say `start`, console_fd where there is no terminal.
+    fifo_fd is -1 where main itself will say `start`, console_fd where there is no terminal,
+    entry_fd where clone3 has put init into its cgroup.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Inheritance:
         self.fifo_fd = fifo_fd
         self.result_fd = result_fd
         self.namespace_fds = namespace_fds
+        self.entry_fd = -1
 
 
 def import_for_init(plan: CreatePlan) -> None:
@@ -102,6 +105,8 @@ def run_init(plan: CreatePlan, given: Inheritance) -> NoReturn:
         seal()
         prctl.set_parent_death_signal(_SIGKILL)
         prctl.set_dumpable(dumpable=False)
+        if given.entry_fd >= 0:
+            enter(given.entry_fd)
         posix.setsid()  # no terminal of the caller is ours, nor its job control
         posix.umask(0)
         _run(plan, given, report)

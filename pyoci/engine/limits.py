@@ -1,7 +1,8 @@
 """The limits of a container's cgroup: set once init has made its mounts and devices.
 
 Earlier they would hit init itself: the device filter its mounts of block
-devices, a small memory limit the interpreter that it still is.
+devices, a small memory limit the interpreter that it still is. In a cgroup that
+was there before, a create that fails sets back what it has changed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from pyoci.plan import steps as s
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pyoci.cgroup.changes import Changes
+    from pyoci.engine.undo import Undo
+    from pyoci.plan.cgroup.model import CgroupWrite
     from pyoci.plan.step_types import LimitStep
 
 
@@ -22,9 +26,11 @@ class Limits:
     """The limits of one container, to be applied once."""
 
     def __init__(
-        self, steps: tuple[LimitStep, ...], mount: str, cgroup: str, *, fresh: bool
+        self, steps: tuple[LimitStep, ...], mount: str, cgroup: str, undo: Undo, *, fresh: bool
     ) -> None:
         """Take the steps, the cgroup2 mount, the cgroup below it, and whether we made that."""
+        self.changes: Changes | None = None
+        self.undo = undo
         self.steps = steps
         self.writes = [step for step in steps if isinstance(step, s.WriteCgroup)]
         self.mount = mount
@@ -50,8 +56,10 @@ class Limits:
         match step:
             case s.EnableControllers():
                 self._enable(step)
-            case s.WriteCgroup():
+            case s.WriteCgroup() if self.fresh:
                 self._write(step)
+            case s.WriteCgroup():
+                self._change(step)
             case s.DelegateCgroup():
                 from pyoci.cgroup.delegation import delegate
 
@@ -75,6 +83,19 @@ class Limits:
             elif not step.optional:
                 raise
 
+    def _change(self, step: s.WriteCgroup) -> None:
+        """The same in a cgroup that will stay if the create fails."""
+        from pyoci.cgroup.changes import Changes
+
+        if self.changes is None:
+            self.changes = Changes(self.mount + self.cgroup)
+            self.undo.push("set the limits back", self._roll_back)
+        self.changes.make(_as_change(step))
+
+    def _roll_back(self) -> None:
+        if self.changes is not None:
+            self.changes.roll_back()
+
     def _attach(self) -> None:
         cgroup_fd = manager.open_cgroup(self.mount + self.cgroup)
         try:
@@ -90,3 +111,16 @@ class Limits:
         if self.program_fd >= 0:
             posix.close(self.program_fd)
             self.program_fd = -1
+
+
+def _as_change(step: s.WriteCgroup) -> CgroupWrite:
+    from pyoci.plan.cgroup.model import CgroupWrite
+
+    return CgroupWrite(
+        controller=step.file.partition(".")[0],
+        file=step.file,
+        value=step.value,
+        config_path=step.config,
+        instead=None if step.instead is None else _as_change(step.instead),
+        optional=step.optional,
+    )

@@ -55,6 +55,7 @@ class MainProcess:
         self.source_fds: dict[str, int] = {}
         self.entered = False  # a pid namespace, that init is to be born in
         self.cgroup_fd = -1
+        self.entry_fd = -1  # in place of it for a cgroup that was there before
         self.pid = 0
         self.pidfd = -1
         self.sync_fd = -1
@@ -116,7 +117,10 @@ class MainProcess:
             lambda: manager.remove_cgroup(path, self.state.cgroups_made, pause),
         )
         self.undo.push("kill what is in the cgroup", lambda: manager.kill_all(path, pause))
-        self.cgroup_fd = manager.open_cgroup(path)
+        if path in self.state.cgroups_made:
+            self.cgroup_fd = manager.open_cgroup(path)
+        else:
+            self.entry_fd = manager.open_entry(path)
 
     def _stands_where_we_do(self, made: str) -> bool:
         """Whether we are in the parent of the cgroup too: it cannot be frozen, since we run."""
@@ -193,6 +197,7 @@ class MainProcess:
                 init_fd, self.fifo_fd, self.result_fd, self.console_fd, self.namespace_fds
             )
             given.source_fds = self.source_fds
+            given.entry_fd = self.entry_fd
             run_init(self.plan, given)
         self.undo.push("kill init", self._kill_init)
         posix.close(init_fd)
@@ -213,16 +218,19 @@ class MainProcess:
         self.pid, self.pidfd = adopt_sibling(self.sync_fd, self.pidfd, content)
 
     def _kill_init(self) -> None:
-        pidfd_send_signal(self.pidfd, _SIGKILL)
+        try:
+            pidfd_send_signal(self.pidfd, _SIGKILL)
+        except ProcessLookupError:  # it has ended by itself, and is reaped
+            return
         reap(self.pidfd)
 
     def _close_handed_over(self) -> None:
         """Close what only init needs now: nobody else may hold its FIFO open."""
-        handed_over = (self.fifo_fd, self.result_fd, self.cgroup_fd, self.console_fd)
+        handed_over = (self.fifo_fd, self.result_fd, self.cgroup_fd, self.entry_fd, self.console_fd)
         for fd in (*handed_over, *self.namespace_fds.values()):
             if fd >= 0:
                 posix.close(fd)
-        self.fifo_fd = self.result_fd = self.cgroup_fd = self.console_fd = -1
+        self.fifo_fd = self.result_fd = self.cgroup_fd = self.entry_fd = self.console_fd = -1
         self._close_sources()
 
     # --- plan.beside
@@ -263,7 +271,8 @@ class MainProcess:
 
     def _plan_limits(self) -> Limits:
         fresh = self.state.cgroup_path in self.state.cgroups_made
-        return Limits(self.plan.limits, self.facts.cgroup_mount, self.plan.cgroup, fresh=fresh)
+        mount = self.facts.cgroup_mount
+        return Limits(self.plan.limits, mount, self.plan.cgroup, self.undo, fresh=fresh)
 
     def _apply_early(self, step: s.WriteIdMaps | s.SetOomScoreAdj) -> None:
         if isinstance(step, s.SetOomScoreAdj):

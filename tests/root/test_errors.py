@@ -224,6 +224,26 @@ def test_a_frozen_cgroup_is_refused(pyoci: Path, container: MakeContainer) -> No
     c.cgroup.rmdir()
 
 
+def test_a_cgroup_can_be_used_again_and_again(pyoci: Path, container: MakeContainer) -> None:
+    """Since Linux 6.14 what clone3 puts into a cgroup that was killed once is killed at birth."""
+    c = container("sleep", "1000")
+    c.cgroup.mkdir(parents=True)
+    (c.cgroup / "cgroup.kill").write_text("1")
+    for _ in range(2):
+        c.run_detached().ok()
+        assert c.exec("cat", "/proc/1/cgroup", "/proc/self/cgroup").ok().stdout.count("\n") >= 2
+        pids = (c.cgroup / "cgroup.procs").read_text().split()
+        assert pids == [str(c.pid)]
+        c.delete("--force").ok()
+    (c.cgroup / "below").mkdir()
+    (c.cgroup / "below" / "cgroup.kill").write_text("1")
+    c.run_detached().ok()
+    read = ("sh", "-c", "grep -c bundle-.*/below$ /proc/self/cgroup")
+    assert c.exec(*read, options=("--cgroup", "below")).ok().stdout == "1\n"
+    c.delete("--force").ok()
+    c.cgroup.rmdir()
+
+
 def test_a_new_cgroup_below_a_frozen_one_is_refused(pyoci: Path, container: MakeContainer) -> None:
     c = container("true")
     frozen = c.cgroup.parent / "cgroup.freeze"

@@ -1,0 +1,39 @@
+"""The cgroup of exec's process, where it is not just the one that create has made."""
+
+from __future__ import annotations
+
+from pyoci.cgroup import manager
+from pyoci.errors import StateError, StepError, describe_oserror
+from pyoci.linux.pidfd import read_kernel_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyoci.state.store import ContainerState
+
+
+def open_entry(state: ContainerState, inner: str) -> int:
+    """How a process gets into a cgroup that others may have killed: see manager.open_entry.
+
+    `inner` is the path below the container's cgroup; StepError if it is not there.
+    """
+    path = state.cgroup_path
+    try:
+        # With controllers for those below it, it has no processes (cgroups(7)).
+        if not inner and read_kernel_file(f"{path}/cgroup.subtree_control").strip():
+            path = find_cgroup_of_init(state)
+        return manager.open_entry(path + inner)
+    except OSError as error:
+        raise StepError(
+            "main", "open the cgroup", describe_oserror(error), error.errno or 0
+        ) from None
+
+
+def find_cgroup_of_init(state: ContainerState) -> str:
+    """The directory of the cgroup that init is in by now; StateError if it is not ours."""
+    from pyoci.host.cgroupfs import find_cgroup_mount, read_cgroup_of
+    from pyoci.paths import is_below
+
+    path = f"{find_cgroup_mount()}{read_cgroup_of(str(state.pid))}".rstrip("/")
+    if not is_below(path, state.cgroup_path) or "/.." in path:
+        raise StateError(f"init has left the container's cgroup for {path}")
+    return path
