@@ -104,4 +104,5 @@ def _send(connection: socket, data: bytes, fd: int) -> None:
 
     message = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fd.to_bytes(4, sys.byteorder))
     sent = connection.sendmsg([data], [message], _socket.MSG_NOSIGNAL)
-    connection.sendall(data[sent:], _socket.MSG_NOSIGNAL)
+    if sent < len(data):  # else not even an empty call: a receiver that has all of it may be gone
+        connection.sendall(data[sent:], _socket.MSG_NOSIGNAL)
