@@ -91,6 +91,9 @@ def _not_executable(name: str, problem: int) -> StepError:
     detail = f'exec: "{name}": {words}'
     if problem in (errno.ENOENT, errno.ENOTDIR):
         detail = f'exec: "{name}": stat {name}: {words}'
+    elif problem == errno.EISDIR:
+        # execve(2)'s own word, too: Docker and Podman know the failure (126) by it.
+        detail = f"{detail}: {posix.strerror(errno.EACCES).lower()}"
     return StepError("", "", detail, problem)
 
 

@@ -259,7 +259,7 @@ def test_many_at_once(running: Callable[..., Container]) -> None:
 REFUSED_PROGRAMS: dict[tuple[str, ...], str] = {
     ("nosuch",): 'exec: "nosuch": executable file not found in $PATH',
     ("/nosuch",): 'exec: "/nosuch": stat /nosuch: no such file or directory',
-    ("/etc",): 'exec: "/etc": is a directory',
+    ("/etc",): 'exec: "/etc": is a directory: permission denied',
     ("/etc/passwd",): 'exec: "/etc/passwd": permission denied',
     (): "exec args cannot be empty",
 }

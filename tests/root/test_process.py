@@ -283,7 +283,7 @@ def test_cwd_must_be_absolute(container: MakeContainer, cwd: str) -> None:
         ("missing", 'exec: "missing": executable file not found in $PATH'),
         ("/missing", 'exec: "/missing": stat /missing: no such file or directory'),
         ("/etc/passwd/x", 'exec: "/etc/passwd/x": stat /etc/passwd/x: not a directory'),
-        ("/etc", 'exec: "/etc": is a directory'),
+        ("/etc", 'exec: "/etc": is a directory: permission denied'),
         ("/etc/passwd", 'exec: "/etc/passwd": permission denied'),
         ("", 'exec: "": executable file not found in $PATH'),
     ],

@@ -128,7 +128,7 @@ def test_a_name_with_a_slash_is_a_path(tmp_path: Path) -> None:
         ("plain", 'exec: "plain": permission denied', errno.EACCES),
         ("./plain", 'exec: "./plain": permission denied', errno.EACCES),
         ("./plain/x", 'exec: "./plain/x": stat ./plain/x: not a directory', errno.ENOTDIR),
-        ("./", 'exec: "./": is a directory', errno.EISDIR),
+        ("./", 'exec: "./": is a directory: permission denied', errno.EISDIR),
         ("", 'exec: "": executable file not found in $PATH', errno.ENOENT),
     ],
 )
