@@ -5,13 +5,14 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 VENV := .venv
+CLIENTS_VENV := .venv-clients
 RUNTIME := build/pyoci
 RUN_PYTHON = $(PYTHON) -EsB
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast lint build install uninstall deps bench clean check-python \
 	conformance conformance-spec conformance-spec-pyoci conformance-spec-runc conformance-spec-crun \
-	conformance-runtime-tools fuzz guest-image test-guest
+	conformance-runtime-tools fuzz guest-image test-guest test-clients
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 34
@@ -35,6 +36,12 @@ guest-image: ## as root: the image of the guests, built once per machine (a minu
 test-guest: guest-image $(VENV)/complete ## as root: what needs cgroup controllers, all capabilities or systemd
 	@/usr/bin/python3 -EsB packaging/build.py --output build/guest
 	@$(VENV)/bin/python -B -m conformance.guest.suite --runtime build/guest/pyoci
+
+test-clients: $(CLIENTS_VENV)/complete ## as root: containerd, the CRI, Podman, Docker and conmon drive pyoci, and runc
+	@packaging/dependencies.sh clients
+	@$(MAKE) --no-print-directory build
+	@$(CLIENTS_VENV)/bin/python -B -m tests.clients.view \
+		$(CLIENTS_VENV)/bin/python -B -m pytest -q -p no:cacheprovider -m clients tests/clients
 
 test-fast: $(VENV)/complete ## what needs no root, in seconds
 	$(VENV)/bin/python -m pytest -q
@@ -68,6 +75,9 @@ deps: ## as root: the packages that demo and test need, and the tools of lint
 $(VENV)/complete: packaging/requirements-dev.txt packaging/venv.sh
 	@packaging/venv.sh $(PYTHON) $(VENV)
 
+$(CLIENTS_VENV)/complete: packaging/requirements-clients.txt packaging/venv.sh
+	@packaging/venv.sh $(PYTHON) $(CLIENTS_VENV) packaging/requirements-clients.txt
+
 conformance: conformance-spec conformance-runtime-tools ## the two suites below
 
 conformance-spec: $(addprefix conformance-spec-,pyoci runc crun) ## the specification's MUST statements, on pyoci, runc and crun
@@ -85,5 +95,5 @@ bench: build ## pyoci against Debian's runc and crun, on an idle machine
 	$(PYTHON) -B -m bench
 
 clean: ## remove what these commands made
-	rm -rf build .venv .venv-3.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build .venv .venv-3.* .venv-clients .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the Debian or Ubuntu packages that demo, test or test-guest needs and this machine lacks.
-# Usage: dependencies.sh demo|test|guest
+# Installs the Debian or Ubuntu packages that demo, test, test-guest or test-clients needs and this
+# machine lacks. Usage: dependencies.sh demo|test|guest|clients
 set -eu
 
 for_demo="python3 python3-click python3-jsonschema python3-pyroute2 python3-prctl busybox-static procps"
@@ -9,12 +9,16 @@ for_test="$for_demo git python3-venv python3-dev gcc libc6-dev libcap-dev
     strace runc crun mmdebstrap golang-github-opencontainers-specs-dev"
 # The image of the guests, and the emulator of the slow one; no KVM, no kernel of the machine's.
 for_guest="$for_test e2fsprogs util-linux qemu-system-x86"
+# The programs that call a runtime. Their services are not needed: the tests start daemons of their own.
+for_clients="python3 python3-venv busybox-static procps runc containerd conmon podman docker.io
+    containernetworking-plugins iptables iproute2 uidmap util-linux"
 
 case "${1-}" in
     demo) wanted=$for_demo ;;
     test) wanted=$for_test ;;
     guest) wanted=$for_guest ;;
-    *) echo "usage: $0 demo|test|guest" >&2; exit 2 ;;
+    clients) wanted=$for_clients ;;
+    *) echo "usage: $0 demo|test|guest|clients" >&2; exit 2 ;;
 esac
 
 fail() {

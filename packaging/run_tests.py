@@ -30,7 +30,7 @@ SMOKE = "smoke and not slow"
 NOT_RUN = (
     ("slow", "`.venv/bin/python -m pytest -m slow` runs them, as .ci/run does"),
     ("vm", "needs a guest kernel"),
-    ("clients", "needs engines and their daemons"),
+    ("clients", "`make test-clients` runs them"),
 )
 
 

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Makes a virtual environment with the developer's tools, or brings it up to date.
-# Usage: venv.sh PYTHON DIRECTORY; it is whole when DIRECTORY/complete exists.
+# Makes a virtual environment, or brings it up to date: by default with the developer's tools.
+# Usage: venv.sh PYTHON DIRECTORY [REQUIREMENTS]; it is whole when DIRECTORY/complete exists.
 set -eu
 
 python=$1
 directory=$2
-requirements=$(dirname "$0")/requirements-dev.txt
+requirements=${3:-$(dirname "$0")/requirements-dev.txt}
 
 fail() {
     echo "venv: $*" >&2

@@ -20,4 +20,4 @@ def test_every_list_that_make_asks_for_is_known() -> None:
 
 def test_another_is_a_usage_error() -> None:
     done = subprocess.run([SCRIPT, "kitchen"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (2, f"usage: {SCRIPT} demo|test|guest\n")
+    assert (done.returncode, done.stderr) == (2, f"usage: {SCRIPT} demo|test|guest|clients\n")
