@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from typing import Self
 
 
+# What comes of an object that has not the members, or members not the types, that it should have.
+UNTYPED_ERRORS = (AttributeError, KeyError, TypeError, ValueError)
+
+
 class Container:
     """An open state directory; close it, or use it as a context manager."""
 
@@ -58,6 +62,18 @@ class Container:
     def write_state(self, state: store.ContainerState) -> None:
         """Replace the stored state; the container must be locked."""
         store.write_state(self.dir_fd, state)
+
+    def blame(self, config: object, error: Exception) -> Exception:
+        """What to raise for an error over the stored config: damage, if create never accepted it.
+
+        It is not checked beforehand, which would cost more than all else that is done with it.
+        """
+        from pyoci.spec.accept import accept
+
+        if accept(config):
+            return error
+        reason = f"{store.CONFIG}: {type(error).__name__}: {error}"
+        return store.damaged(self.container_id, reason)
 
     def read_status(self, state: store.ContainerState) -> str:
         """The status, from what is true now."""

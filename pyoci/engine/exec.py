@@ -12,7 +12,7 @@ import posix
 
 from pyoci.cgroup import manager
 from pyoci.engine import sync
-from pyoci.engine.containers import Container
+from pyoci.engine.containers import UNTYPED_ERRORS, Container
 from pyoci.engine.exec_init import ExecFds, import_for_exec, run_exec
 from pyoci.engine.handover import check_preserved, write_pid_file
 from pyoci.engine.protect import protect_interpreter
@@ -68,7 +68,7 @@ def exec_process(request: ExecRequest, log: Log) -> int:
         _check_status(request, container.read_status(state))
         running = Joining(request, state)
         try:
-            running.make_plan(_read_spec(container), log)
+            _make_plan(container, running, log)
             running.connect_console()
             running.clone()
             container.unlock()  # a frozen container would keep it until it goes on
@@ -89,14 +89,13 @@ def _check_status(request: ExecRequest, status: str) -> None:
     check_operation(operation, status, request.container_id)
 
 
-def _read_spec(container: Container) -> Spec:
-    """What the container was made of: its saved config, whatever the bundle's says by now."""
+def _make_plan(container: Container, running: Joining, log: Log) -> None:
+    """By what the container was made of: its saved config, whatever the bundle's says by now."""
     config = store.read_config(container.dir_fd, container.container_id)
     try:
-        return parse_config(config)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        reason = f"config.json: {type(error).__name__}: {error}"
-        raise store.damaged(container.container_id, reason) from None
+        running.make_plan(parse_config(config), log)
+    except UNTYPED_ERRORS as error:
+        raise container.blame(config, error) from None
 
 
 class Joining:

@@ -79,10 +79,13 @@ def read_hooks(dir_fd: int, container_id: str, kind: str) -> tuple[Hook, ...]:
         return ()
     hooks = config.get("hooks")
     found: Any = hooks.get(kind) if isinstance(hooks, dict) else None
-    if not isinstance(found, list) or not found:
+    if not found:
         return ()
+    from pyoci.spec.accept import accept
     from pyoci.spec.parse import parse_hook
 
+    if not accept({"ociVersion": "1.0.0", "root": {"path": "/"}, "hooks": {kind: found}}):
+        return ()
     return tuple([parse_hook(hook) for hook in found])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyoci.cgroup.changes import Changes, check_usage
-from pyoci.engine.containers import Container
+from pyoci.engine.containers import UNTYPED_ERRORS, Container
 from pyoci.linux.pidfd import read_kernel_file
 from pyoci.plan.cgroup.merge import merge_resources, parse_given, select_changes
 from pyoci.plan.cgroup.resources import needed_controllers, plan_resources
@@ -38,12 +38,15 @@ def update(
         container.lock()
         state = _check_status(container)
         config = store.read_config(container.dir_fd, container_id)
-        linux = config.get("linux") or {}
-        merged = merge_resources(linux.get("resources") or {}, given)
+        try:
+            linux = config.get("linux") or {}
+            merged = merge_resources(linux.get("resources") or {}, given)
+            config["linux"] = linux | {"resources": merged}
+        except UNTYPED_ERRORS as error:
+            raise container.blame(config, error) from None
         plan = plan_resources(select_changes(merged, given))
         for note in plan.notes:
             log("warning", note)
-        config["linux"] = linux | {"resources": merged}
         _apply(
             state.cgroup_path,
             plan,

@@ -27,8 +27,8 @@ from pyoci.cli.durations import parse_duration
 from pyoci.cli.request import create_request
 from pyoci.cli.signals import parse_signal
 from pyoci.engine import query
-from pyoci.engine.containers import Container
-from pyoci.engine.exec import _read_spec, read_process_file
+from pyoci.engine.containers import UNTYPED_ERRORS, Container
+from pyoci.engine.exec import read_process_file
 from pyoci.engine.remove import read_hooks
 from pyoci.errors import InternalError, PyociError
 from pyoci.host.resources import read_resources
@@ -48,6 +48,7 @@ from pyoci.spec.parse import parse_config
 from pyoci.spec.report import explain
 from pyoci.spec.rules import check_spec
 from pyoci.spec.users import parse_user, resolve_user
+from pyoci.state import store
 from tests.support.bpf_simulator import Program
 from tests.support.planning import FACTS, REQUEST
 from tests.support.seccomp_profiles import MACHINES
@@ -252,9 +253,23 @@ def fuzz_state(data: bytes) -> None:
     for read in (query.read_state, query.read_processes):
         try_reading(lambda read=read: read(root, ID))  # type: ignore[misc]
     with Container(root, ID) as container:
-        try_reading(lambda: _read_spec(container))
+        try_reading(lambda: plan_by_stored(container))
         for kind in ("poststart", "poststop"):
             try_reading(lambda kind=kind: read_hooks(container.dir_fd, ID, kind))  # type: ignore[misc]
+
+
+def plan_by_stored(container: Container) -> None:
+    """What exec and update make of the stored config, as far as no process is needed for it."""
+    stored: Any = store.read_config(container.dir_fd, ID)
+    request = ExecRequest(container_id=ID, root="/run/pyoci", args=("sh",))
+    try:
+        linux = stored.get("linux") or {}
+        merge_resources(linux.get("resources") or {}, {"pids": {"limit": 5}})
+        spec = parse_config(stored)
+        process = plan_request(spec.process or Process(), request, None)
+        plan_exec(process, spec.linux, request, "x86_64", MODULES)
+    except UNTYPED_ERRORS as error:
+        raise container.blame(stored, error) from None
 
 
 @functools.cache

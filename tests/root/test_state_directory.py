@@ -322,3 +322,14 @@ def test_a_full_state_root(pyoci: Path, container: MakeContainer, option: str) -
         assert len(said) <= 2, done
         assert "ENOSPC (no space left on device)" in said[0], done
     assert not c.cgroup.exists()
+
+
+@pytest.mark.parametrize("text", ['{"linux": 5}', '{"linux": {"resources": [1]}}', '{"linux": [1]}'])
+def test_a_damaged_copy_of_the_config_is_told(created: Container, text: str) -> None:
+    """No internal error, whatever it holds: the text of a traceback helps nobody."""
+    c = created
+    (c.state_directory / "config.json").write_text(text)
+    said = f"container {c.id}: state.json is damaged: config.json: "
+    c.exec("true").failed(said, rc=255)
+    c.call("update", "--pids-limit", "5", c.id).failed(said)
+    c.delete("--force").ok()
