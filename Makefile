@@ -25,6 +25,7 @@ demo: ## as root: build a busybox bundle and run it (installs what is missing)
 
 test: ## as root: every level this machine can run (installs what is missing)
 	@packaging/dependencies.sh test
+	@packaging/docker-profile.sh
 	@$(MAKE) --no-print-directory build $(VENV)/complete
 	@$(VENV)/bin/python -B packaging/run_tests.py --production $(PYTHON)
 
@@ -70,6 +71,7 @@ check-python:
 
 deps: ## as root: the packages that demo and test need, and the tools of lint
 	@packaging/dependencies.sh test
+	@packaging/docker-profile.sh
 	@$(MAKE) --no-print-directory $(VENV)/complete
 
 $(VENV)/complete: packaging/requirements-dev.txt packaging/venv.sh
