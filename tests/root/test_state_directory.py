@@ -324,7 +324,9 @@ def test_a_full_state_root(pyoci: Path, container: MakeContainer, option: str) -
     assert not c.cgroup.exists()
 
 
-@pytest.mark.parametrize("text", ['{"linux": 5}', '{"linux": {"resources": [1]}}', '{"linux": [1]}'])
+@pytest.mark.parametrize(
+    "text", ['{"linux": 5}', '{"linux": {"resources": [1]}}', '{"linux": [1]}']
+)
 def test_a_damaged_copy_of_the_config_is_told(created: Container, text: str) -> None:
     """No internal error, whatever it holds: the text of a traceback helps nobody."""
     c = created
