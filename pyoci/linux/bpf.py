@@ -40,7 +40,9 @@ _ATTACHED_MAX = 64  # programs of one type in one cgroup: BPF_CGROUP_MAX_PROGS
 _LICENSE = b"Apache-2.0\0".ljust(16, b"\0")
 _NAME = b"pyoci_devices".ljust(16, b"\0")  # what `bpftool prog` shows
 
-_LOG_SIZE = 1 << 20
+# What the verifier says last is what matters. Kernels before 6.4 keep the beginning of a log that
+# does not fit, so that it gets all the room that a kernel allows.
+_LOG_SIZES = (1 << 20, 0xFFFFFF)
 _INTERRUPTED_MAX = 30  # a signal ends the verifier's work with EAGAIN
 
 _RLIMIT_MEMLOCK = 8
@@ -82,7 +84,7 @@ def _load(program: bytes, log: Array[Any] | None = None) -> int:
         _u64(license_at + len(_LICENSE)),
         _u64(license_at),
         _u32(0 if log is None else 1),
-        _u32(0 if log is None else _LOG_SIZE),
+        _u32(0 if log is None else len(log)),
         _u64(0 if log is None else address(log)),
         _u64(0),  # kern_version, prog_flags
         _NAME,
@@ -100,16 +102,18 @@ def _load(program: bytes, log: Array[Any] | None = None) -> int:
 
 
 def _load_with_log(program: bytes, first: OSError) -> int:
-    log = buffer(_LOG_SIZE)
-    try:
-        return _load(program, log)
-    except OSError as error:
-        text = bytes(log).partition(b"\0")[0].decode("ascii", "backslashreplace").strip()
-        if not text:
-            raise
-        # ENOSPC is only the log's: it did not fit.
-        number = first.errno if error.errno == errno.ENOSPC else error.errno
-        raise VerifierError(number or 0, text) from None
+    text = ""
+    for size in _LOG_SIZES:
+        log = buffer(size)
+        try:
+            return _load(program, log)
+        except OSError as error:
+            text = bytes(log).partition(b"\0")[0].decode("ascii", "backslashreplace").strip()
+            if not text:
+                raise
+            if error.errno != errno.ENOSPC:
+                raise VerifierError(error.errno or 0, text) from None
+    raise VerifierError(first.errno or 0, text)  # ENOSPC is only the log's: it did not fit
 
 
 def _load_with_memory(program: bytes) -> int:
