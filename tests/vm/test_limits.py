@@ -246,6 +246,29 @@ def test_io_weight(container: MakeContainer) -> None:
     assert found in (["default 500"], ["default 4950"])
 
 
+@pytest.mark.qemu
+def test_the_weight_of_a_device(container: MakeContainer) -> None:
+    major, minor = (int(number) for number in root_disk().split(":"))
+    qos = CGROUP2 / "io.cost.qos"
+    qos.write_text(f"{root_disk()} enable=1")  # without it there are no weights but with BFQ
+    weight = {"major": major, "minor": minor, "weight": 500}
+    c = limited(container, "true", blockIO={"weight": 100, "weightDevice": [weight]})
+    c.create().ok()
+    found = [read(c, name) for name in ("io.bfq.weight", "io.weight") if (c.cgroup / name).exists()]
+    qos.write_text(f"{root_disk()} enable=0")
+    assert found[0].splitlines() in (
+        ["default 100", f"{root_disk()} 500"],
+        ["default 910", f"{root_disk()} 4950"],
+    )
+
+
+@pytest.mark.qemu
+def test_a_device_that_rdma_does_not_know_undoes_the_create(container: MakeContainer) -> None:
+    c = limited(container, "true", pids={"limit": 5}, rdma={"mlx4_0": {"hcaHandles": 2}})
+    c.create().failed("mlx4_0 hca_handle=2", "rdma.max", "linux.resources.rdma.mlx4_0")
+    c.assert_gone()
+
+
 def touch_huge_pages(c: Container, count: int) -> int:
     """The exit status of a process of ours in the container's cgroup that uses so many of them."""
     pid = os.fork()
