@@ -60,7 +60,7 @@ lint: $(VENV)/complete ## ruff, mypy, import-linter and codespell
 build: check-python ## build/pyoci, for PYTHON
 	@$(RUN_PYTHON) packaging/build.py
 
-install: check-python ## PREFIX/bin/pyoci and PREFIX/lib/pyoci, for PYTHON
+install: check-python ## PREFIX/bin/pyoci, its library, manual and completion, for PYTHON
 	@$(RUN_PYTHON) packaging/install.py install --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
 
 uninstall: check-python ## take that away again

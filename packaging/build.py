@@ -7,6 +7,8 @@ that an interpreter that is too old gets a message instead of a SyntaxError.
     build/lib/pyoci_start.py    packaging/start.py
     build/lib/pyoci/            the package, its bytecode, schemas/ and _build.py
     build/lib/pyoci_commands/   the code of whole commands, by packaging/preload.py
+
+`make install` adds what packaging/share.py makes.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ set -eu
 for_demo="python3 python3-click python3-jsonschema python3-pyroute2 python3-prctl busybox-static procps"
 # python-prctl compiles in the virtual environments; the rest is what the tests drive or compare with.
 for_test="$for_demo git python3-venv python3-dev gcc libc6-dev libcap-dev
-    strace runc crun mmdebstrap golang-github-opencontainers-specs-dev
+    strace zsh fish mandoc groff runc crun mmdebstrap golang-github-opencontainers-specs-dev
     libseccomp2 golang-github-containers-common systemd"
 # The image of the guests, and the emulator of the slow one; no KVM, no kernel of the machine's.
 for_guest="$for_test e2fsprogs util-linux qemu-system-x86"

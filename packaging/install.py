@@ -2,6 +2,7 @@
 
     PREFIX/bin/pyoci    the launcher, 0755
     PREFIX/lib/pyoci    the library directory; nothing else is in it
+    PREFIX/share        the manual page, and completion for bash, zsh and fish (share.py)
 
 DESTDIR stages the same files for a package. Run it with the interpreter that pyoci shall run on.
 """
@@ -15,6 +16,7 @@ import sys
 from pathlib import Path
 
 from build import BuildError, below, build, report
+from share import remove_files, write_files
 
 
 def program_and_library(prefix: Path) -> tuple[Path, Path]:
@@ -28,7 +30,10 @@ def install(prefix: Path, destdir: str) -> None:
     """Install; root's files if root does it."""
     program, library = program_and_library(prefix)
     build(program, library, destdir)
+    shared = write_files(below(destdir, prefix / "share"))
     if os.geteuid() == 0:
+        for path in shared:
+            own(path)
         own(below(destdir, program))
         own(below(destdir, library))
 
@@ -49,6 +54,7 @@ def uninstall(prefix: Path, destdir: str) -> None:
     program.unlink(missing_ok=True)
     if library.exists():
         shutil.rmtree(library)
+    remove_files(below(destdir, prefix / "share"))
 
 
 def main(arguments: list[str]) -> int:

@@ -1,6 +1,6 @@
 """The click application made of the table in ``options.py``.
 
-It serves ``--help``, mistakes and completion. A well-formed command line never gets
+It serves ``--help`` and mistakes. A well-formed command line never gets
 here: importing click takes longer than most commands. click reads only the GNU forms
 of options, so the words are rewritten to those first.
 """
@@ -17,11 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import click
-    from click.shell_completion import CompletionItem
 
     from pyoci.cli.options import Option, OptionRow, Value
 
-COMPLETE_VARIABLE = "_PYOCI_COMPLETE"
 _HELP_NAMES = ("help", "h")
 _DESCRIPTION = (
     "Run containers as the runtime specification of the Open Container Initiative says."
@@ -49,13 +47,10 @@ class UnknownCommand(UsageError):  # noqa: N818  (the name says it)
 
 
 def parse(words: Sequence[str]) -> Invocation | str:
-    """The invocation of these words, or the text that they ask for: help, or completions.
+    """The invocation of these words, or the help that they ask for.
 
     Misuse or UnknownCommand if they are wrong; ImportError if there is no click.
     """
-    instruction = paths.environment(COMPLETE_VARIABLE)
-    if instruction:
-        return _complete(instruction)
     table = options.make_options(options.GLOBAL_OPTIONS)
     general = rewrite(table, words, in_order=True)
     if general.wants_help:
@@ -279,7 +274,6 @@ def _build_option(option: Option) -> click.Option:
         metavar=option.metavar,
         help=option.help,
         hidden=not option.help,
-        shell_complete=_completer(option),
     )
 
 
@@ -293,35 +287,6 @@ def _converter(option: Option) -> Callable[[str], Value]:
         return value
 
     return convert
-
-
-def _completer(
-    option: Option,
-) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
-    """What click asks for values to offer: words of a choice, names of files and directories."""
-    from click.shell_completion import CompletionItem
-
-    def complete(
-        _context: click.Context, _parameter: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        if option.metavar in {"DIR", "FILE", "PATH", "SOCKET"}:
-            return [CompletionItem(incomplete, type="dir" if option.metavar == "DIR" else "file")]
-        words = option.metavar.split("|") if option.metavar else []
-        return [CompletionItem(word) for word in words if word.startswith(incomplete)]
-
-    return complete
-
-
-def _complete(instruction: str) -> str:
-    """The script for a shell (``bash_source``), or completions of a line (``bash_complete``)."""
-    from click.shell_completion import get_completion_class
-
-    shell, _, action = instruction.partition("_")
-    found = get_completion_class(shell)
-    if found is None or action not in {"source", "complete"}:
-        raise UsageError(f"{COMPLETE_VARIABLE} is no SHELL_source or SHELL_complete: {instruction}")
-    completion = found(build_group(), {}, paths.NAME, COMPLETE_VARIABLE)
-    return f"{completion.source() if action == 'source' else completion.complete()}\n"
 
 
 def identifier(name: str) -> str:

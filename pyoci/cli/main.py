@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 # These touch no state: no root is made for them.
-_WITHOUT_STATE = ("version", "features", "spec", "plan", "seccomp")
+_WITHOUT_STATE = ("version", "completion", "features", "spec", "plan", "seccomp")
 
 
 def main() -> NoReturn:

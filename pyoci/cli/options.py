@@ -1,7 +1,8 @@
 """Every command, argument and option, once, as data.
 
 Both parsers read this table: ``argv.py``, which accepts well-formed command lines
-fast, and ``click_app.py``, which has help, completion and the words for mistakes.
+fast, and ``click_app.py``, which has help and the words for mistakes. Completion for
+shells and the manual are made of it.
 What an option does is told by the command that reads it.
 """
 
@@ -50,7 +51,9 @@ class Option(Record):
 GLOBAL_OPTIONS: tuple[OptionRow, ...] = (
     ("root", "", STRING, None, "DIR",
      "directory of the containers' states (default: /run/pyoci, or $XDG_RUNTIME_DIR/pyoci)"),
-    ("log", "", STRING, "", "FILE", "append errors and warnings to this file (default: stderr)"),
+    ("log", "", STRING, "", "FILE",
+     "append errors and warnings to this file, or send them to journald:NAME or syslog:NAME"
+     " (default: stderr)"),
     ("log-format", "", CHOICE, "text", "text|json", "how entries of the log look"),
     ("debug", "", FLAG, False, "", "log more, and where in the source it comes from"),
     ("systemd-cgroup", "", FLAG, False, "",
@@ -136,6 +139,11 @@ _ID = ("container-id", ONE)
 # One row a command: summary, arguments, in order?, description, options. In order: the first
 # argument ends the options, as in `ps ID -ef`.
 COMMANDS: dict[str, CommandRow] = {
+    "completion": (
+        "print a script that completes command lines", (("shell", ONE),), False,
+        "The shell is bash, zsh or fish; installed scripts are the same.",
+        (),
+    ),
     "create": (
         "create a container", (_ID,), False,
         "Makes the container from the bundle; its program waits for `start`.",

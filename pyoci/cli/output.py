@@ -29,6 +29,10 @@ _LOG_FLAGS = (
 )
 
 
+# Logs that are no files (sinks.py).
+_SINKS = ("journald", "syslog")
+
+
 def open_standard_fds() -> None:
     """Put /dev/null where the caller closed 0, 1 or 2: our own files must not get these numbers."""
     for fd in (0, 1, 2):
@@ -87,6 +91,8 @@ def _wait_writable(fd: int) -> None:
 class Log:
     """The log of ``--log``, ``--log-format`` and ``--debug``; called with a level and a message.
 
+    It is a file (``file:PATH`` too), or as with crun ``journald:NAME`` or ``syslog:NAME``.
+
     Levels are error, warning, info and debug. A JSON log takes errors only, unless debugging:
     its readers expect one object, the error. Without a file, entries go to stderr, and only if
     debugging: callers read stderr together with stdout.
@@ -97,7 +103,14 @@ class Log:
         self.debug = debug
         self.is_json = form == "json"
         self.has_file = bool(path)
-        self._fd = posix.open(path, _LOG_FLAGS, 0o644) if path else STDERR
+        self._fd, self._sink = STDERR, None
+        kind, colon, rest = path.partition(":")
+        if colon and kind in _SINKS:
+            from pyoci.cli.sinks import open_sink
+
+            self._sink = open_sink(kind, rest)
+        elif path:
+            self._fd = posix.open(path.removeprefix("file:"), _LOG_FLAGS, 0o644)
 
     def __call__(self, level: str, message: str) -> None:
         """Write an entry of this level, if the log takes it."""
@@ -110,8 +123,11 @@ class Log:
         fields = [("level", level), ("msg", one_line(message)), ("time", format_time())]
         if self.debug and origin[0]:
             fields += [("file", origin[0]), ("func", origin[1])]
-        line = _render_json(fields) if self.is_json else _render_text(fields)
         try:
+            if self._sink is not None:
+                self._sink(dict(fields))
+                return
+            line = _render_json(fields) if self.is_json else _render_text(fields)
             write_all(self._fd, line) if self._fd == STDERR else _write_once(self._fd, line)
         except OSError:
             # A full log, or one that nobody reads, is no reason to fail.

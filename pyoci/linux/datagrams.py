@@ -14,16 +14,22 @@ _O_PATH = 0x200000
 
 
 class Datagrams:
-    """One socket; close it. Its descriptor is for poll(2)."""
+    """One socket, by its descriptor, which is for poll(2); close it."""
 
-    def __init__(self, connection: socket) -> None:
-        """Take the socket."""
-        self._socket = connection
-        self.fd = connection.fileno()
+    def __init__(self, fd: int, timeout_s: float | None = None) -> None:
+        """Take the descriptor, and how long a send may take."""
+        self.fd = fd
+        self._timeout_s = timeout_s
 
     def receive(self, limit: int) -> bytes:
         """The next datagram, cut to the limit; descriptors that come with it are closed."""
-        return self._socket.recv(limit)
+        import _socket
+
+        connection = _socket.socket(fileno=self.fd)
+        try:
+            return connection.recv(limit)
+        finally:
+            connection.detach()
 
     def send(self, data: bytes, fds: tuple[int, ...] = ()) -> None:
         """Send one datagram to whom we are connected to, with descriptors; OSError."""
@@ -31,11 +37,16 @@ class Datagrams:
 
         rights = b"".join([fd.to_bytes(4, sys.byteorder) for fd in fds])
         messages = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)] if fds else []
-        self._socket.sendmsg([data], messages, _socket.MSG_NOSIGNAL)
+        connection = _socket.socket(fileno=self.fd)
+        try:
+            connection.settimeout(self._timeout_s)
+            connection.sendmsg([data], messages, _socket.MSG_NOSIGNAL)
+        finally:
+            connection.detach()
 
     def close(self) -> None:
         """Close it."""
-        self._socket.close()
+        posix.close(self.fd)
 
 
 def connect_datagrams(path: str, timeout_s: float) -> Datagrams:
@@ -59,8 +70,7 @@ def connect_datagrams(path: str, timeout_s: float) -> Datagrams:
     finally:
         if path_fd >= 0:
             posix.close(path_fd)
-    connection.settimeout(timeout_s)
-    return Datagrams(connection)
+    return Datagrams(connection.detach(), timeout_s)
 
 
 def bind_datagrams(directory_fd: int, name: str) -> Datagrams:
@@ -77,7 +87,7 @@ def bind_datagrams(directory_fd: int, name: str) -> Datagrams:
     except OSError:
         connection.close()
         raise
-    return Datagrams(connection)
+    return Datagrams(connection.detach())
 
 
 def _make_socket() -> socket:

@@ -76,6 +76,26 @@ def test_it_is_roots_and_only_root_can_change_it(prefix: Path, program: Path) ->
         assert status.st_mode & 0o022 == 0, path
 
 
+SHARED = {
+    "share/man/man8/pyoci.8": ".Dd ",
+    "share/bash-completion/completions/pyoci": "# bash completion for pyoci",
+    "share/zsh/site-functions/_pyoci": "#compdef pyoci",
+    "share/fish/vendor_completions.d/pyoci.fish": "# fish completion for pyoci",
+}
+
+
+def test_manual_and_completion_are_installed(prefix: Path, program: Path) -> None:
+    for name, begin in SHARED.items():
+        path = prefix / name
+        assert path.read_text().startswith(begin)
+        status = path.stat()
+        assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (0, 0, 0o644)
+    for shell, name in zip(("bash", "zsh", "fish"), list(SHARED)[1:], strict=True):
+        done = run(program, "completion", shell)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == (prefix / name).read_text()
+
+
 def test_it_runs_with_an_empty_environment(program: Path) -> None:
     assert_runs(run(program, "--version"))
 
@@ -155,7 +175,8 @@ def test_a_staged_install_names_the_place_it_will_have(tmp_path: Path) -> None:
     assert "sys.path.append('/usr/lib/pyoci')" in program.read_text()
     assert str(tmp_path) not in program.read_text()
     top = {str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*/*")}
-    assert top == {"usr/bin/pyoci", "usr/lib/pyoci"}
+    shared = {f"usr/share/{name}" for name in ("man", "bash-completion", "zsh", "fish")}
+    assert top == {"usr/bin/pyoci", "usr/lib/pyoci"} | shared
     for compiled in tmp_path.rglob("*.pyc"):
         assert str(tmp_path).encode() not in compiled.read_bytes(), compiled
 

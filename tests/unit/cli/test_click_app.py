@@ -1,14 +1,11 @@
-"""Help, the words for mistakes, and completion."""
+"""Help, and the words for mistakes."""
 
 from __future__ import annotations
-
-import posix
 
 import pytest
 
 from pyoci.cli import click_app, options
 from pyoci.cli.argv import Invocation
-from pyoci.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -81,39 +78,3 @@ def test_behind_the_first_argument_of_ps_help_is_its_own() -> None:
     made = click_app.parse(["ps", "c", "--help"])
     assert isinstance(made, Invocation)
     assert made.arguments == ("c", "--help")
-
-
-@pytest.fixture
-def complete(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    monkeypatch.setitem(posix.environ, b"_PYOCI_COMPLETE", b"zsh_complete")
-    return monkeypatch
-
-
-def test_completion_script(complete: pytest.MonkeyPatch) -> None:
-    complete.setitem(posix.environ, b"_PYOCI_COMPLETE", b"zsh_source")
-    text = click_app.parse([])
-    assert isinstance(text, str)
-    assert text.startswith("#compdef pyoci")
-
-
-@pytest.mark.parametrize(
-    ("line", "offers"),
-    [
-        ("pyoci st", {"start", "state"}),
-        ("pyoci run --no", {"--no-pivot", "--no-new-keyring", "--no-subreaper"}),
-        ("pyoci list --format j", {"json"}),
-    ],
-)
-def test_completions(line: str, offers: set[str], complete: pytest.MonkeyPatch) -> None:
-    words = line.split()
-    complete.setenv("COMP_WORDS", line)
-    complete.setenv("COMP_CWORD", str(len(words) - 1))
-    text = click_app.parse([])
-    assert isinstance(text, str)
-    assert offers == {offer for offer in text.split("\n")[1::3] if offer}
-
-
-def test_a_wrong_completion_instruction(complete: pytest.MonkeyPatch) -> None:
-    complete.setitem(posix.environ, b"_PYOCI_COMPLETE", b"nosuch_complete")
-    with pytest.raises(UsageError):
-        click_app.parse([])

@@ -62,7 +62,7 @@ def test_argument_counts() -> None:
 
 def test_which_commands_take_a_container() -> None:
     without = {name for name in options.COMMANDS if not options.takes_container(name)}
-    assert without == {"features", "list", "seccomp", "spec"}
+    assert without == {"completion", "features", "list", "seccomp", "spec"}
     assert not options.takes_container("version")
 
 
