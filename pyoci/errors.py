@@ -75,6 +75,9 @@ class InternalError(PyociError):
 class StepError(PyociError):
     """A step of a plan failed: which process, which step, which errno on which path."""
 
+    # A cgroup, or what is done to one, was not permitted: that may be tolerated (--rootless).
+    is_about_cgroups = False
+
     def __init__(  # noqa: PLR0913  (the parts of one sentence)
         self, process: str, step: str, detail: str, errno: int = 0, path: str = "", hint: str = ""
     ) -> None:

@@ -10,9 +10,6 @@ from pyoci.errors import PyociError, UsageError, describe_oserror
 NAME = "pyoci"
 SYSTEM_ROOT = "/run/pyoci"
 
-# user_namespaces(7): the initial user namespace maps all ids to themselves.
-_INITIAL_MAP = ["0", "0", "4294967295"]
-
 
 def environment(name: str) -> str:
     """The variable's value, or "" if it is not set; os.environ would cost an import."""
@@ -64,15 +61,9 @@ def _honours_runtime_dir() -> bool:
     """Real root does not use /run/user/0; root of a user namespace does, unless it logged in."""
     if posix.geteuid() != 0:
         return True
-    return _in_user_namespace() and environment("USER") != "root"
+    from pyoci.host.rootless import in_user_namespace
 
-
-def _in_user_namespace() -> bool:
-    fd = posix.open("/proc/self/uid_map", posix.O_RDONLY | posix.O_CLOEXEC)
-    try:
-        return posix.read(fd, 4096).decode().split() != _INITIAL_MAP
-    finally:
-        posix.close(fd)
+    return in_user_namespace() and environment("USER") != "root"
 
 
 def make_user_root(root: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posix
 
 from pyoci.cgroup.manager import is_frozen
+from pyoci.errors import StateError
 from pyoci.linux.pidfd import is_running
 from pyoci.state import store
 from pyoci.state.lifecycle import derive_status
@@ -17,6 +18,16 @@ if TYPE_CHECKING:
 
 # What comes of an object that has not the members, or members not the types, that it should have.
 UNTYPED_ERRORS = (AttributeError, KeyError, TypeError, ValueError)
+
+
+def cgroup_of(state: store.ContainerState) -> str:
+    """The path of the container's cgroup; StateError for one that has none."""
+    if state.cgroup_path:
+        return state.cgroup_path
+    raise StateError(
+        f"container {state.container_id} has no cgroup, which this takes",
+        "create it in a cgroup that is delegated to the user (cgroups(7), Delegation)",
+    )
 
 
 class Container:
@@ -82,7 +93,7 @@ class Container:
             init_alive=alive,
             creator_alive=is_running(state.creator_pid, state.creator_start_time),
             being_created=state.being_created,
-            frozen=alive and is_frozen(state.cgroup_path),
+            frozen=alive and state.cgroup_path != "" and is_frozen(state.cgroup_path),
             waiting=alive and self._init_waits(),
         )
 

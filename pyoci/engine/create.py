@@ -64,7 +64,7 @@ def plan_create(request: CreateRequest) -> tuple[CreatePlan, HostFacts, dict[str
     config = read_config(absolute(request.config_path, request.bundle))
     spec = parse_config(config)
     check_spec(spec)
-    facts = read_facts()
+    facts = read_facts(request.rootless)
     if asks_for_labels(spec.process, spec.linux):
         from pyoci.host.lsm import read_modules
 
@@ -79,6 +79,30 @@ def prepare(request: CreateRequest, log: Log, *, wait_on_fifo: bool) -> Creation
     """
     _check_free(request)
     check_preserved(request.listen_fds + request.preserve_fds)
+    try:
+        return _attempt(request, log, wait_on_fifo=wait_on_fifo)
+    except StepError as error:
+        if not _is_of_user_namespace(request, error):
+            raise
+        log("debug", f"root of a user namespace only: {error.message}")
+    return _attempt(replace(request, rootless="true"), log, wait_on_fifo=wait_on_fifo)
+
+
+def _is_of_user_namespace(request: CreateRequest, error: BaseException) -> bool:
+    """Whether that is what only root of the whole machine may do, but we are root in there.
+
+    Nobody has to look for it beforehand, which would cost everybody a system call.
+    """
+    if not isinstance(error, StepError) or not error.is_about_cgroups:
+        return False
+    if request.rootless != "auto" or posix.geteuid() != 0:
+        return False
+    from pyoci.host.rootless import in_user_namespace
+
+    return in_user_namespace()
+
+
+def _attempt(request: CreateRequest, log: Log, *, wait_on_fifo: bool) -> Creation:
     plan, facts, config = plan_create(request)
     for warning in plan.warnings:
         log("warning", warning)
@@ -95,7 +119,8 @@ def prepare(request: CreateRequest, log: Log, *, wait_on_fifo: bool) -> Creation
         return Creation(request, plan, main)
     except BaseException as error:
         problems = undo.run()
-        _run_poststop_after_failure(request, plan, facts, log)
+        if not _is_of_user_namespace(request, error):
+            _run_poststop_after_failure(request, plan, facts, log)
         if problems:
             error.add_note("; ".join(problems))
             log("warning", f"undoing the create: {'; '.join(problems)}")
@@ -109,8 +134,14 @@ def _check_free(request: CreateRequest) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise StateError(describe_oserror(error)) from None
+        raise StateError(describe_oserror(error), _hint_for_root(error)) from None
     raise ContainerExists(request.container_id)
+
+
+def _hint_for_root(error: OSError) -> str:
+    if isinstance(error, PermissionError) and posix.geteuid() != 0:
+        return "set XDG_RUNTIME_DIR, or give a directory of your own with --root"
+    return ""
 
 
 def _carry_out(request: CreateRequest, main: MainProcess, *, wait_on_fifo: bool) -> None:
@@ -136,7 +167,8 @@ def _make_directory(request: CreateRequest, undo: Undo) -> int:
     except OSError as error:
         detail = describe_oserror(error)
         step = f"make the state directory {request.root}/{request.container_id}"
-        raise StepError("main", step, detail, error.errno or 0) from None
+        hint = _hint_for_root(error)
+        raise StepError("main", step, detail, error.errno or 0, hint=hint) from None
     undo.push(
         "remove the state directory",
         lambda: store.remove_directory(request.root, request.container_id, dir_fd),
@@ -155,8 +187,8 @@ def _first_state(request: CreateRequest, plan: CreatePlan, facts: HostFacts) -> 
         rootfs=plan.rootfs,
         created=utc_now(),
         annotations=plan.annotations,
-        cgroup_path=(facts.cgroup_mount + plan.cgroup).rstrip("/"),
-        cgroups_made=find_missing(facts.cgroup_mount, plan.cgroup),
+        cgroup_path=(facts.cgroup_mount + plan.cgroup).rstrip("/") if plan.cgroup else "",
+        cgroups_made=find_missing(facts.cgroup_mount, plan.cgroup) if plan.cgroup else (),
         creator_pid=pid,
         creator_start_time=found[1] if found else 0,
         being_created=True,

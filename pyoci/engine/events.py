@@ -7,7 +7,7 @@ from select import POLLIN, POLLPRI, poll
 from time import monotonic_ns
 
 from pyoci.cgroup.stats import parse_flat, read_stats
-from pyoci.engine.containers import Container
+from pyoci.engine.containers import Container, cgroup_of
 from pyoci.errors import StateError
 from pyoci.linux.pidfd import open_process
 from pyoci.state.lifecycle import check_operation
@@ -50,6 +50,7 @@ def _read_live(root: str, container_id: str) -> ContainerState:
     with Container(root, container_id) as container:
         state = container.read_state()
         check_operation("events", container.read_status(state), container_id)
+        cgroup_of(state)
         return state
 
 

@@ -6,13 +6,12 @@ waits until it has become the program. How it gets there is ``exec_init.py``'s p
 
 from __future__ import annotations
 
-import errno
 import gc
 import posix
 
 from pyoci.cgroup import manager
 from pyoci.engine import sync
-from pyoci.engine.containers import UNTYPED_ERRORS, Container
+from pyoci.engine.containers import UNTYPED_ERRORS, Container, cgroup_of
 from pyoci.engine.exec_init import ExecFds, import_for_exec, run_exec
 from pyoci.engine.handover import check_preserved, write_pid_file
 from pyoci.engine.protect import protect_interpreter
@@ -29,14 +28,15 @@ from pyoci.linux.clone import clone3
 from pyoci.linux.consts import CLONE_NEWPID, O_PATH
 from pyoci.linux.pidfd import is_running, open_process, pidfd_send_signal, reap
 from pyoci.linux.sockets import seqpacket_pair
-from pyoci.plan.exec import EnterRoot, describe_step, plan_exec, plan_request
+from pyoci.plan.exec import EnterRoot, ExecFacts, describe_step, plan_exec, plan_request
 from pyoci.plan.process import asks_for_labels
+from pyoci.plan.steps import CloneSibling
 from pyoci.record import replace
 from pyoci.spec.model import Process
 from pyoci.spec.parse import parse_config, parse_process
 from pyoci.spec.users import parse_user, resolve_user
 from pyoci.state import store
-from pyoci.state.lifecycle import check_operation
+from pyoci.state.lifecycle import CREATED, check_operation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,6 +87,10 @@ def exec_process(request: ExecRequest, log: Log) -> int:
 def _check_status(request: ExecRequest, status: str) -> None:
     operation = "exec --ignore-paused" if request.ignore_paused else "exec"
     check_operation(operation, status, request.container_id)
+    if status == CREATED and posix.geteuid() != 0:
+        # Init still is the interpreter, not dumpable: only root may join it (setns(2)).
+        message = "without root cannot exec in a container that has not started"
+        raise StateError(message, "start it first")
 
 
 def _make_plan(container: Container, running: Joining, log: Log) -> None:
@@ -134,7 +138,8 @@ class Joining:
             from pyoci.host.lsm import read_modules
 
             modules = read_modules()
-        self.plan = plan_exec(process, spec.linux, request, posix.uname().machine, modules)
+        facts = ExecFacts(machine=posix.uname().machine, euid=posix.geteuid(), modules=modules)
+        self.plan = plan_exec(process, spec.linux, request, facts)
         for warning in self.plan.warnings:
             log("warning", warning)
 
@@ -207,8 +212,10 @@ class Joining:
                 if fd >= 0:
                     posix.close(fd)
 
-    def _open_cgroup(self, path: str = "") -> int:
-        path = path or self.state.cgroup_path + self.plan.cgroup
+    def _open_cgroup(self) -> int:
+        if not self.state.cgroup_path and not self.plan.cgroup:
+            return -1
+        path = cgroup_of(self.state) + self.plan.cgroup
         try:
             return manager.open_cgroup(path)
         except OSError as error:
@@ -217,6 +224,8 @@ class Joining:
 
     def _open_entry(self) -> int:
         """How the process gets into a cgroup that is not as create has made it; -1 where it is."""
+        if not self.state.cgroup_path:
+            return -1
         if self.state.cgroup_path in self.state.cgroups_made and not self.plan.cgroup:
             return -1
         from pyoci.engine.exec_cgroup import open_entry
@@ -241,16 +250,9 @@ class Joining:
         try:
             self.pid, self.pidfd = clone3(0, cgroup_fd if entry_fd < 0 else -1)
         except OSError as error:
-            # EBUSY: the container has handed its controllers on, and lives further down itself.
-            if error.errno != errno.EBUSY or self.plan.cgroup:
-                raise
-            from pyoci.engine.exec_cgroup import find_cgroup_of_init
+            from pyoci.engine.exec_cgroup import clone_elsewhere
 
-            lower_fd = self._open_cgroup(find_cgroup_of_init(self.state))
-            try:
-                self.pid, self.pidfd = clone3(0, lower_fd)
-            finally:
-                posix.close(lower_fd)
+            self.pid, self.pidfd = clone_elsewhere(self.state, self.plan, error)
         if self.pid == 0:
             posix.close(self.sync_fd)
             given = ExecFds(
@@ -262,11 +264,25 @@ class Joining:
             )
             run_exec(self.plan, given)
 
+    def _adopt_sibling(self) -> None:
+        """The process that went ahead makes the one that will be inside (intermediate.py)."""
+        if not any(isinstance(step, CloneSibling) for step in self.plan.init):
+            return
+        from pyoci.engine.intermediate import adopt_sibling
+
+        kind, content = sync.receive_message(self.sync_fd)
+        if kind == sync.FAILED:
+            raise _process_error(self.plan, sync.decode_failure(content))
+        if kind != sync.SIBLING:
+            raise StepError("", "", f"the process ended without a word ({reap(self.pidfd)})")
+        self.pid, self.pidfd = adopt_sibling(self.sync_fd, self.pidfd, content)
+
     # --- until it runs
 
     def await_execve(self) -> None:
         """Wait until the program runs, and hand it over; StepError, and it is killed, if not."""
         try:
+            self._adopt_sibling()
             self._await_ready()
             self._hand_over()
         except BaseException:
@@ -281,6 +297,7 @@ class Joining:
         from pyoci.linux.sockets import receive_fd
 
         try:
+            self._adopt_sibling()
             self._await_ready()
             with Relay(receive_fd(self.terminal_fd)) as relay:
                 sync.send(self.sync_fd, sync.START)

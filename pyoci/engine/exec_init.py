@@ -33,11 +33,13 @@ from pyoci.engine.process_steps import (
 from pyoci.linux import namespaces, prctl
 from pyoci.linux.clone import LAST_FD, close_range
 from pyoci.linux.consts import O_PATH
+from pyoci.linux.pidfd import read_kernel_file, write_process_file
 from pyoci.linux.sockets import import_socket
 from pyoci.plan.exec import EnterRoot, JoinNamespaces, SetCpuAffinity
 from pyoci.plan.namespaces import CLONE_FLAGS
 from pyoci.plan.steps import (
     BecomeRoot,
+    CloneSibling,
     JoinSessionKeyring,
     LabelStep,
     LoadSeccomp,
@@ -63,6 +65,8 @@ def import_for_exec(plan: ExecPlan) -> None:
     steps = (*plan.init, *plan.start)
     if any(isinstance(step, LoadSeccomp) for step in steps):
         import pyoci.linux.seccomp
+    if any(isinstance(step, CloneSibling) for step in steps):
+        import pyoci.engine.intermediate
     if any(isinstance(step, SchedulingStep) for step in steps):
         import pyoci.engine.scheduling
     if any(isinstance(step, LabelStep) for step in steps):
@@ -148,9 +152,13 @@ class _Process:
         elif isinstance(step, SetCpuAffinity):
             posix.sched_setaffinity(0, step.cpus)
         elif isinstance(step, SetOomScoreAdj):
-            _write_oom_score_adj(step.value)
+            _set_oom_score_adj(step)
+        elif isinstance(step, CloneSibling):
+            from pyoci.engine.intermediate import clone_sibling
+
+            clone_sibling(0, self.sync_fd)
         elif isinstance(step, BecomeRoot):
-            become_root()
+            become_root(self.context)
         elif isinstance(step, JoinSessionKeyring):
             join_keyring(step.name)
         elif isinstance(step, SetUpTerminal):
@@ -184,14 +192,18 @@ class _Process:
         return replace(process, env=(*env, f"LISTEN_PID={posix.getpid()}"))
 
 
-def _write_oom_score_adj(value: int) -> None:
-    """Ours, by the host's procfs: what is mounted on /proc is not the container's yet."""
-    path = "/proc/self/oom_score_adj"
-    fd = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
+def _set_oom_score_adj(step: SetOomScoreAdj) -> None:
+    """Ours, by the host's procfs: what is mounted on /proc is not the container's yet.
+
+    An ordinary user's files in /proc are his own only while we are dumpable; nobody in the
+    container sees us yet, or has rights over us from within its user namespace.
+    """
+    prctl.set_dumpable(dumpable=step.optional)
     try:
-        posix.write(fd, str(value).encode())
-    except OSError as error:
-        error.filename = path
-        raise
+        write_process_file("self", "oom_score_adj", str(step.value))
+    except PermissionError:
+        current = int(read_kernel_file("/proc/self/oom_score_adj"))
+        if not step.optional or step.value >= current:
+            raise
     finally:
-        posix.close(fd)
+        prctl.set_dumpable(dumpable=False)

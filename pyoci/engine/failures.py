@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyoci.errors import StepError, describe_errno, describe_oserror
+from pyoci.plan import steps as s
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +34,13 @@ def main_error(step: Step, error: OSError) -> StepError:
     if step.config:
         detail = f"{detail} ({step.config})"
     number = error.errno or 0
-    return StepError("main", what, detail, number, hint=hint_for(number, what))
+    found = StepError("main", what, detail, number, hint=hint_for(number, what))
+    about_cgroups = isinstance(step, s.MakeCgroup | s.AttachDeviceFilter)
+    found.is_about_cgroups = about_cgroups and number in _NOT_PERMITTED
+    return found
+
+
+_NOT_PERMITTED = (1, 13, 30)  # EPERM, EACCES, EROFS
 
 
 def clone_error(step: Step, error: OSError, cgroup_path: str) -> StepError:
@@ -44,6 +51,7 @@ def clone_error(step: Step, error: OSError, cgroup_path: str) -> StepError:
 
 
 _CLONE_HINTS = {
+    13: "to move into {} takes a delegated cgroup above both it and us (cgroups(7), Delegation)",
     11: "a limit of tasks is reached: RLIMIT_NPROC, or pids.max of {} or of a cgroup above it",
     16: "{} has controllers for cgroups below it, so it cannot have processes (cgroups(7))",
     95: "{} is below a threaded cgroup (its cgroup.type says so): choose another linux.cgroupsPath",
@@ -64,33 +72,43 @@ _HINTS = {
 }
 
 
-_ID_MAP_HINTS = {
-    1: "only root of the user namespace that mounted a filesystem can map its ids",
-    22: "the filesystem, or with ridmap one mounted below, has none: see mount_setattr(2)",
-}
-
-
-def _mount_hint(step: str) -> str:
-    """Why a mount is refused with EPERM: most often by the rules of user namespaces."""
-    if "mount sysfs" in step:
-        return "without the capability sysfs takes a new network namespace: bind /sys (rbind, ro)"
-    if "mount proc" in step:
-        return (
-            "without the capability procfs takes a new pid namespace, and one that nothing covers"
-        )
-    if " by " in step or step.startswith("change"):
-        return "in a user namespace a mount keeps the flags of the mount that it is a copy of"
-    return _HINTS[1]
+_STEP_HINTS = (
+    # errnos, what the step's words have in them (from the start, after a ^), what to do
+    ((1,), "idmap ", "only root of the user namespace that mounted a filesystem can map its ids"),
+    ((22,), "idmap ", "the filesystem, or with ridmap one below, has none: see mount_setattr(2)"),
+    ((1,), "^clone init", "without root it takes a user namespace: see `pyoci spec --rootless`"),
+    (
+        _NOT_PERMITTED,
+        "^make cgroup",
+        "leave linux.cgroupsPath away, or name one that is delegated to the user",
+    ),
+    (
+        (13,),
+        "^make all mounts",
+        "does the machine forbid user namespaces (apparmor_restrict_unprivileged_userns)?",
+    ),
+    ((22,), "^become user", "has the user namespace a mapping for these ids?"),
+    ((22,), "id=", "has the user namespace a mapping for this uid or gid?"),
+    ((22,), "^mount", "the kernel refused an option: see the options of this mount"),
+    (
+        (1,),
+        "^mount sysfs",
+        "without the capability sysfs takes a new network namespace: bind /sys (rbind, ro)",
+    ),
+    (
+        (1,),
+        "^mount proc",
+        "without the capability procfs takes a new pid namespace, and one that nothing covers",
+    ),
+    ((1,), "bind (", "in a user namespace a mount keeps the flags of the mount it is a copy of"),
+    ((1,), "^change", "in a user namespace a mount keeps the flags of the mount it is a copy of"),
+)
 
 
 def hint_for(number: int, step: str) -> str:
     """What an errno usually means in a step, where that is not in its own words."""
-    if "idmap" in step and number in _ID_MAP_HINTS:
-        return _ID_MAP_HINTS[number]
-    if number == 1 and step.startswith(("mount", "change mount")):
-        return _mount_hint(step)
-    if number == 22 and step.startswith("become user"):
-        return "has the user namespace a mapping for these ids?"
-    if number == 22 and step.startswith("mount"):
-        return "the kernel refused an option: see the options of this mount"
+    for numbers, words, hint in _STEP_HINTS:
+        at_start = words[0] == "^" and step.startswith(words[1:])
+        if number in numbers and (at_start or words in step):
+            return hint
     return _HINTS.get(number, "")

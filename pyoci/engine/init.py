@@ -22,6 +22,7 @@ from pyoci.linux.clone import LAST_FD, close_range
 from pyoci.linux.sockets import import_socket
 from pyoci.plan.rootfs_steps import MountFilesystem, PivotRoot
 from pyoci.plan.steps import (
+    AwaitIdMaps,
     ChangeDirectory,
     CloneSibling,
     LabelStep,
@@ -97,6 +98,11 @@ def _has_label(step: Step) -> bool:
     return isinstance(step, MountFilesystem) and step.label != ""
 
 
+def is_visible(plan: CreatePlan) -> bool:
+    """Whether main, an ordinary user, has to use init's files in /proc before it has its ids."""
+    return any(isinstance(step, AwaitIdMaps) and step.visible for step in plan.init)
+
+
 def run_init(plan: CreatePlan, given: Inheritance) -> NoReturn:
     """Be init until the program runs; never returns."""
     report = _Report(given.sync_fd)
@@ -104,7 +110,8 @@ def run_init(plan: CreatePlan, given: Inheritance) -> NoReturn:
         gc.disable()
         seal()
         prctl.set_parent_death_signal(_SIGKILL)
-        prctl.set_dumpable(dumpable=False)
+        if not is_visible(plan):
+            prctl.set_dumpable(dumpable=False)
         if given.entry_fd >= 0:
             enter(given.entry_fd)
         posix.setsid()  # no terminal of the caller is ours, nor its job control

@@ -59,6 +59,7 @@ def _signal_init(state: ContainerState, number: int) -> None:
 
 def _kill_cgroup(state: ContainerState, number: int) -> None:
     if not state.cgroup_path:
+        _kill_processes(state, number)
         return
     if number == _SIGKILL:
         manager.kill_all(state.cgroup_path, pause)
@@ -103,3 +104,13 @@ def _send(pidfd: int, number: int) -> None:
         pidfd_send_signal(pidfd, number)
     except ProcessLookupError:  # it has ended
         return
+
+
+def _kill_processes(state: ContainerState, number: int) -> None:
+    """The same without a cgroup."""
+    from pyoci.engine.processes import kill_processes, signal_processes
+
+    if number == _SIGKILL:
+        kill_processes(state)
+    else:
+        signal_processes(state, number)

@@ -43,7 +43,14 @@ class Limits:
         for step in self.steps:
             if isinstance(step, s.AttachDeviceFilter):
                 with Naming(step):
-                    self.program_fd = load_device_filter(step.program)
+                    self._load(step)
+
+    def _load(self, step: s.AttachDeviceFilter) -> None:
+        try:
+            self.program_fd = load_device_filter(step.program)
+        except PermissionError:  # bpf(2) takes CAP_BPF and CAP_NET_ADMIN of the whole machine
+            if not step.optional:
+                raise
 
     def apply(self) -> None:
         """Carry the steps out; a second time nothing is done."""
@@ -65,7 +72,8 @@ class Limits:
 
                 delegate(self.mount + self.cgroup, step.uid)
             case s.AttachDeviceFilter():
-                self._attach()
+                if self.program_fd >= 0:
+                    self._attach()
 
     def _enable(self, step: s.EnableControllers) -> None:
         from pyoci.cgroup.controllers import enable_controllers, first_uses

@@ -12,14 +12,20 @@ import posix
 
 from pyoci.cgroup import manager
 from pyoci.engine import sync
-from pyoci.engine.init import Inheritance, import_for_init, run_init
+from pyoci.engine.init import Inheritance, import_for_init, is_visible, run_init
 from pyoci.engine.limits import Limits
 from pyoci.engine.naming import Naming
 from pyoci.engine.waits import pause
 from pyoci.errors import PyociError, StepError
 from pyoci.linux import namespaces, prctl
 from pyoci.linux.clone import clone3
-from pyoci.linux.pidfd import pidfd_send_signal, read_process, reap, write_process_file
+from pyoci.linux.pidfd import (
+    pidfd_send_signal,
+    read_kernel_file,
+    read_process,
+    reap,
+    write_process_file,
+)
 from pyoci.linux.sockets import connect, send_fd, seqpacket_pair
 from pyoci.plan import rootfs_steps as r
 from pyoci.plan import steps as s
@@ -180,7 +186,7 @@ class MainProcess:
         for kind in step.kinds:
             flags |= CLONE_FLAGS[kind]
         import_for_init(self.plan)
-        if "pid" not in step.kinds:
+        if "pid" not in step.kinds and not is_visible(self.plan):
             # Whoever is in that pid namespace sees init from its birth on: not into it, though.
             prctl.set_dumpable(dumpable=False)
         self.sync_fd, init_fd = seqpacket_pair()
@@ -237,10 +243,13 @@ class MainProcess:
 
     def _serve_init(self) -> None:
         """Do our part until init is ready: what it waits for early, the rest when asked."""
-        for step in self.plan.beside:
-            if isinstance(step, s.WriteIdMaps | s.SetOomScoreAdj):
-                with Naming(step):
-                    self._apply_early(step)
+        try:
+            for step in self.plan.beside:
+                if isinstance(step, s.WriteIdMaps | s.SetOomScoreAdj):
+                    with Naming(step):
+                        self._apply_early(step)
+        except StepError as error:
+            raise self._words_of_init() or error from None
         limits = self._plan_limits()
         try:
             limits.prepare()
@@ -276,11 +285,34 @@ class MainProcess:
 
     def _apply_early(self, step: s.WriteIdMaps | s.SetOomScoreAdj) -> None:
         if isinstance(step, s.SetOomScoreAdj):
-            write_process_file(self.pid, "oom_score_adj", str(step.value))
+            self._set_oom_score_adj(step)
             return
-        for name, mappings in (("gid_map", step.gid_mappings), ("uid_map", step.uid_mappings)):
-            write_process_file(self.pid, name, map_text(mappings))
+        if step.uid_helper or step.gid_helper or step.deny_setgroups:
+            from pyoci.engine.idmaps import write_id_maps
+
+            write_id_maps(step, self.pid)
+        else:
+            write_process_file(self.pid, "gid_map", map_text(step.gid_mappings))
+            write_process_file(self.pid, "uid_map", map_text(step.uid_mappings))
         sync.send(self.sync_fd, sync.IDS_MAPPED)
+
+    def _set_oom_score_adj(self, step: s.SetOomScoreAdj) -> None:
+        try:
+            write_process_file(self.pid, "oom_score_adj", str(step.value))
+        except PermissionError:
+            # To lower it takes CAP_SYS_RESOURCE, which an ordinary user never has.
+            current = int(read_kernel_file(f"/proc/{self.pid}/oom_score_adj"))
+            if not step.optional or step.value >= current:
+                raise
+
+    def _words_of_init(self) -> PyociError | None:
+        """Why init has failed, if it has meanwhile: the cause of what failed here."""
+        from select import POLLIN, poll
+
+        poller = poll()
+        poller.register(self.sync_fd, POLLIN)
+        failure = sync.receive(self.sync_fd)[1] if poller.poll(0) else None
+        return self._init_failed(failure) if failure is not None else None
 
     def _run_host_part(self) -> None:
         for step in self.plan.beside:

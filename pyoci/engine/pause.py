@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyoci.cgroup import freezer
-from pyoci.engine.containers import Container
+from pyoci.engine.containers import Container, cgroup_of
 from pyoci.state.lifecycle import check_operation
 
 TYPE_CHECKING = False
@@ -29,4 +29,4 @@ def _change(operation: str, root: str, container_id: str, act: Callable[[str], N
         container.lock()
         state = container.read_state()
         check_operation(operation, container.read_status(state), container_id)
-        act(state.cgroup_path)
+        act(cgroup_of(state))

@@ -5,11 +5,13 @@ Apart from ``steps.py``, which has a filesystem to build: an exec loads none of 
 
 from __future__ import annotations
 
+import errno
 import posix
 import sys
 
 from pyoci.errors import StepError
 from pyoci.linux import caps, keyring, prctl, rlimit
+from pyoci.linux.pidfd import read_kernel_file
 from pyoci.plan import steps as s
 
 TYPE_CHECKING = False
@@ -40,6 +42,7 @@ class ProcessContext:
     """What the process carries from step to step."""
 
     entered_directory = False
+    setgroups_denied = False
 
 
 def apply_process_step(step: ProcessInitStep, context: ProcessContext) -> None:  # noqa: C901
@@ -62,7 +65,7 @@ def apply_process_step(step: ProcessInitStep, context: ProcessContext) -> None: 
         case s.ChangeDirectory():
             change_directory(step, context)
         case s.SetUser():
-            set_user(step)
+            set_user(step, context)
         case s.SetCapabilities():
             set_capabilities(step)
         case s.SetUmask():
@@ -84,14 +87,34 @@ def join_keyring(name: str) -> None:
             raise
 
 
-def become_root() -> None:
-    """Be user and group 0 of our user namespace, and of no other group."""
-    posix.setgroups(())
-    posix.setresgid(0, 0, 0)
-    posix.setresuid(0, 0, 0)
+def become_root(context: ProcessContext) -> None:
+    """Be user and group 0 of our user namespace, and of no other group, where it allows that.
+
+    Without a mapping of 0 we become the first that has one: our capabilities do not depend on it.
+    """
+    try:
+        posix.setgroups(())
+    except PermissionError:  # we have all capabilities: only `deny` is left (user_namespaces(7))
+        context.setgroups_denied = True
+    for become, name in ((posix.setresgid, "gid_map"), (posix.setresuid, "uid_map")):
+        try:
+            become(0, 0, 0)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            if first := _first_id(name):
+                become(first, first, first)
     # Becoming another user has set the one, and taken back the other (credentials(7), prctl(2)).
     prctl.set_dumpable(dumpable=False)
     prctl.set_parent_death_signal(_SIGKILL)
+
+
+def _first_id(name: str) -> int:
+    """The first id that has a mapping; 0 if there is no /proc that tells it."""
+    try:
+        return int(read_kernel_file(f"/proc/self/{name}").split()[0])
+    except (OSError, IndexError):
+        return 0
 
 
 def change_directory(step: s.ChangeDirectory, context: ProcessContext) -> None:
@@ -120,34 +143,23 @@ def verify_directory(step: s.VerifyDirectory, context: ProcessContext) -> None:
         raise StepError("", "", "current working directory is outside of container", path=step.path)
 
 
-def set_user(step: s.SetUser) -> None:
+def set_user(step: s.SetUser, context: ProcessContext) -> None:
     """Give the user its standard streams; take its groups and ids; keep capabilities for now."""
     own_stdio(step.uid)
     prctl.set_keep_capabilities(keep=True)
-    set_groups(step)
+    set_groups(step, context)
     posix.setresgid(step.gid, step.gid, step.gid)
     posix.setresuid(step.uid, step.uid, step.uid)
     prctl.set_dumpable(dumpable=False)
 
 
-def set_groups(step: s.SetUser) -> None:
+def set_groups(step: s.SetUser, context: ProcessContext) -> None:
     """Exactly the config's groups; an error unless setgroups is `deny` and none are asked for."""
-    try:
+    if not context.setgroups_denied:
         posix.setgroups(step.additional_gids)
-    except PermissionError:
-        if step.additional_gids or not _setgroups_is_denied():
-            raise
-
-
-def _setgroups_is_denied() -> bool:
-    try:
-        fd = posix.open("/proc/self/setgroups", posix.O_RDONLY | posix.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        return posix.read(fd, 16).startswith(b"deny")
-    finally:
-        posix.close(fd)
+    elif step.additional_gids:
+        detail = "its user namespace has setgroups denied: it allows no additional groups"
+        raise StepError("", "", detail, errno.EPERM)
 
 
 def own_stdio(uid: int) -> None:

@@ -76,7 +76,11 @@ def _owner(path: str) -> str:
 
 
 def read_processes(root: str, container_id: str) -> list[int]:
-    """The pids of all processes in the container's cgroup, as our pid namespace sees them."""
+    """The pids of all processes in the container, as our pid namespace sees them."""
     with Container(root, container_id) as container:
         state = container.read_state()
-        return read_cgroup_processes(state.cgroup_path, deep=True) if state.cgroup_path else []
+        if state.cgroup_path:
+            return read_cgroup_processes(state.cgroup_path, deep=True)
+        from pyoci.engine import processes
+
+        return processes.read_processes(state)

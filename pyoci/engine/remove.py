@@ -33,6 +33,10 @@ def kill_init(state: ContainerState, *, frozen: bool) -> None:
     except ProcessLookupError:
         return
     try:
+        if not state.cgroup_path and not state.own_pid_namespace:
+            from pyoci.engine.processes import signal_processes
+
+            signal_processes(state, _SIGKILL)  # nothing else will end them, or find them
         pidfd_send_signal(pidfd, _SIGKILL)
         if frozen:
             manager.thaw(state.cgroup_path)
@@ -46,7 +50,7 @@ def kill_init(state: ContainerState, *, frozen: bool) -> None:
 def remove(root: str, dir_fd: int, state: ContainerState) -> None:
     """Remove the cgroup with all that is left in it, then the state directory."""
     # A create that ended before it had a process may have met a cgroup of somebody else.
-    if state.pid or state.cgroup_path in state.cgroups_made:
+    if state.cgroup_path and (state.pid or state.cgroup_path in state.cgroups_made):
         if manager.is_populated(state.cgroup_path):
             manager.kill_all(state.cgroup_path, pause)
         manager.remove_cgroup(state.cgroup_path, state.cgroups_made, pause)

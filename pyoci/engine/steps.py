@@ -113,9 +113,9 @@ def apply_namespace_step(step: NamespaceInitStep, context: InitContext) -> None:
         case s.JoinNamespace():
             namespaces.setns(context.namespace_fds[step.kind], CLONE_FLAGS[step.kind])
         case s.AwaitIdMaps():
-            await_id_maps(context.sync_fd)
+            await_id_maps(context)
         case s.BecomeRoot():
-            become_root()
+            become_root(context)
         case s.UnshareNamespaces():
             namespaces.unshare(clone_flags(step.kinds))
         case s.CloneSibling():
@@ -161,12 +161,12 @@ def run_container_hooks(
     run_hooks(step.kind, step.hooks, context.hook_state(status), env)
 
 
-def await_id_maps(sync_fd: int) -> None:
+def await_id_maps(context: InitContext) -> None:
     """Wait for main to write the maps; then be root of the user namespace."""
-    kind, _ = sync.receive(sync_fd)
+    kind, _ = sync.receive(context.sync_fd)
     if kind != sync.IDS_MAPPED:
         raise StepError("", "", "main ended before it wrote the id maps")
-    become_root()
+    become_root(context)
 
 
 def clone_flags(kinds: tuple[str, ...]) -> int:

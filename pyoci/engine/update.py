@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyoci.cgroup.changes import Changes, check_usage
-from pyoci.engine.containers import UNTYPED_ERRORS, Container
+from pyoci.engine.containers import UNTYPED_ERRORS, Container, cgroup_of
 from pyoci.linux.pidfd import read_kernel_file
 from pyoci.plan.cgroup.merge import merge_resources, parse_given, select_changes
 from pyoci.plan.cgroup.resources import needed_controllers, plan_resources
@@ -48,7 +48,7 @@ def update(
         for note in plan.notes:
             log("warning", note)
         _apply(
-            state.cgroup_path,
+            cgroup_of(state),
             plan,
             lambda: store.write_config(container.dir_fd, config),
         )

@@ -46,7 +46,7 @@ def read_kernel_file(path: str) -> bytes:
         posix.close(fd)
 
 
-def write_process_file(pid: int, name: str, value: str) -> None:
+def write_process_file(pid: int | str, name: str, value: str) -> None:
     """Write a file of a process in /proc; OSError that names it."""
     path = f"/proc/{pid}/{name}"
     fd = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)

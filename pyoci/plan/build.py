@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from pyoci.plan.model import CreateRequest, HostFacts
     from pyoci.plan.step_types import BeforeStep, BesideStep, InitStep, LimitStep
     from pyoci.plan.steps import OpenSource
-    from pyoci.spec.model import Mount, Spec
+    from pyoci.spec.model import Linux, Mount, Spec
 
 
 def build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePlan:
@@ -65,7 +65,7 @@ def build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePl
 
 
 def _build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePlan:
-    _check_supported(spec, request)
+    _check_supported(spec, request, facts)
     namespaces = NamespacePlan(
         spec.linux.namespaces, spec.linux.time_offsets, privileged=facts.euid == 0
     )
@@ -74,12 +74,14 @@ def _build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreateP
     start = _plan_start(spec)
     before = _plan_before(namespaces, cgroup)
     limits = _plan_limits(spec, warnings, may_delegate=_may_delegate(spec, namespaces, facts))
+    limits = _with_filter(limits, spec, facts) if cgroup else _check_none(limits)
+    cgroup_path = f"{facts.cgroup_mount}{cgroup}" if cgroup else ""
     if request.console_socket or (spec.process is not None and spec.process.terminal):
         # Only a config with a terminal pays for the module.
         from pyoci.plan.terminal import plan_connection
 
         before[:0] = plan_connection(spec.process, request)
-    beside = _plan_beside(spec, namespaces)
+    beside = _plan_beside(spec, namespaces, facts)
     if request.pidfd_socket:
         beside.append(SendPidfd(path=request.pidfd_socket))
     ready: tuple[LoadSeccomp, ...] = ()
@@ -89,7 +91,7 @@ def _build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreateP
         beside.append(send)
     elif load is not None:
         start.append(load)
-    init, sources = _plan_init(spec, request, namespaces, facts.cgroup_mount + cgroup, warnings)
+    init, sources = _plan_init(spec, request, namespaces, cgroup_path, warnings)
     _insert_sources(before, sources)
     if asks_for_labels(spec.process, spec.linux):
         # Only a config with labels pays for the module.
@@ -122,7 +124,11 @@ def _build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreateP
     )
 
 
-def _check_supported(spec: Spec, request: CreateRequest) -> None:
+def _check_supported(spec: Spec, request: CreateRequest, facts: HostFacts) -> None:
+    if facts.euid != 0:
+        from pyoci.plan.rootless import check_rootless
+
+        check_rootless(spec, facts)
     linux = spec.linux
     asked = {
         "--systemd-cgroup": request.systemd_cgroup,
@@ -145,10 +151,10 @@ def _insert_sources(before: list[BeforeStep], sources: list[OpenSource]) -> None
 
 
 def _plan_before(namespaces: NamespacePlan, cgroup: str) -> list[BeforeStep]:
-    make = MakeCgroup(config="linux.cgroupsPath", path=cgroup)
+    make = [MakeCgroup(config="linux.cgroupsPath", path=cgroup)] if cgroup else []
     # The one that main enters comes last.
     opened = sorted(namespaces.open_steps(), key=_enters)
-    return [make, *opened, namespaces.clone_step()]
+    return [*make, *opened, namespaces.clone_step()]
 
 
 def _may_delegate(spec: Spec, namespaces: NamespacePlan, facts: HostFacts) -> bool:
@@ -167,10 +173,28 @@ def _plan_limits(spec: Spec, warnings: list[str], *, may_delegate: bool) -> list
         from pyoci.plan.cgroup.ownership import plan_ownership
 
         steps += plan_ownership(spec)
-    rules = spec.linux.device_rules
-    program = plan_device_filter(rules)
-    steps.append(AttachDeviceFilter(config="linux.resources.devices", rules=rules, program=program))
     return steps
+
+
+def _with_filter(limits: list[LimitStep], spec: Spec, facts: HostFacts) -> list[LimitStep]:
+    rules = spec.linux.device_rules
+    attach = AttachDeviceFilter(
+        config="linux.resources.devices",
+        rules=rules,
+        program=plan_device_filter(rules),
+        optional=facts.rootless,
+    )
+    return [*limits, attach]
+
+
+def _check_none(limits: list[LimitStep]) -> list[LimitStep]:
+    """Without a cgroup there may be no limits; UnsupportedError."""
+    from pyoci.plan.rootless import refuse_limit
+
+    for step in limits:
+        if isinstance(step, WriteCgroup):
+            raise refuse_limit(step.config)
+    return []
 
 
 def _plan_resources(
@@ -199,22 +223,31 @@ def _cgroup_write(write: CgroupWrite) -> WriteCgroup:
     )
 
 
-def _plan_beside(spec: Spec, namespaces: NamespacePlan) -> list[BesideStep]:
+def _plan_id_maps(linux: Linux, facts: HostFacts) -> WriteIdMaps:
+    if facts.euid == 0:
+        return WriteIdMaps(
+            config="linux.uidMappings",
+            uid_mappings=linux.uid_mappings,
+            gid_mappings=linux.gid_mappings,
+        )
+    from pyoci.plan.rootless import plan_id_maps
+
+    return plan_id_maps(linux, facts)
+
+
+def _plan_beside(spec: Spec, namespaces: NamespacePlan, facts: HostFacts) -> list[BesideStep]:
     """What main does while init waits: once init's maps are written, until hooks have run."""
     linux, hooks = spec.linux, spec.hooks
     steps: list[BesideStep] = []
-    # A joined user namespace has its maps; engines that want them in any config are ignored.
-    if "user" in namespaces.new:
-        steps.append(
-            WriteIdMaps(
-                config="linux.uidMappings",
-                uid_mappings=linux.uid_mappings,
-                gid_mappings=linux.gid_mappings,
-            )
-        )
+    # While init's files in /proc are still an ordinary user's: with the maps it becomes another.
     if spec.process is not None and spec.process.oom_score_adj is not None:
         adjust = spec.process.oom_score_adj
-        steps.append(SetOomScoreAdj(config="process.oomScoreAdj", value=adjust))
+        steps.append(
+            SetOomScoreAdj(config="process.oomScoreAdj", value=adjust, optional=facts.rootless)
+        )
+    # A joined user namespace has its maps; engines that want them in any config are ignored.
+    if "user" in namespaces.new:
+        steps.append(_plan_id_maps(linux, facts))
     steps += [
         MoveNetDevice(
             config=f"linux.netDevices.{device.host_name}",

@@ -17,7 +17,10 @@ def plan_cgroups_path(cgroups_path: str, container_id: str, facts: HostFacts) ->
     own cgroup. UnsupportedError if the machine has no cgroup2 filesystem,
     ConfigError for a path with `..`, and for one that leads to the mount, or to
     our own parent: others live there.
+    Empty if none is asked for, none is permitted, and that is tolerated.
     """
+    if facts.rootless and not cgroups_path and facts.parent_cgroup is None:
+        return ""
     if not facts.cgroup_mount:
         raise UnsupportedError(
             "no cgroup2 filesystem is mounted", "pyoci needs cgroup v2: mount it on /sys/fs/cgroup"
@@ -30,4 +33,6 @@ def plan_cgroups_path(cgroups_path: str, container_id: str, facts: HostFacts) ->
     if cgroups_path.startswith("/"):
         return inner
     parent = facts.own_cgroup.rpartition("/")[0]
+    if facts.rootless and facts.parent_cgroup is not None:
+        parent = facts.parent_cgroup
     return clean(f"{parent}{inner}")

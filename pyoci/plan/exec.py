@@ -10,7 +10,14 @@ from pyoci.errors import ConfigError, PyociError, UnsupportedError, UsageError
 from pyoci.paths import clean
 from pyoci.plan.caps import NAMES
 from pyoci.plan.process import asks_for_labels, plan_execution, plan_process
-from pyoci.plan.steps import BecomeRoot, JoinSessionKeyring, LoadSeccomp, SetOomScoreAdj, Step
+from pyoci.plan.steps import (
+    BecomeRoot,
+    CloneSibling,
+    JoinSessionKeyring,
+    LoadSeccomp,
+    SetOomScoreAdj,
+    Step,
+)
 from pyoci.record import Record, replace
 from pyoci.spec.model import Capabilities, Process
 from pyoci.spec.rules_process import check_process
@@ -54,6 +61,14 @@ class ExecRequest(Record):
     listen_fds: int = 0
 
 
+class ExecFacts(Record):
+    """What an exec depends on of the machine, its security modules if need be, and of the user."""
+
+    machine: str
+    euid: int = 0
+    modules: tuple[str, ...] = ()
+
+
 class JoinNamespaces(Step):
     """Enter these namespaces of the container's init, by its pidfd, in one call (setns(2))."""
 
@@ -77,6 +92,7 @@ if TYPE_CHECKING:
         | SetCpuAffinity
         | SetOomScoreAdj
         | BecomeRoot
+        | CloneSibling
         | JoinSessionKeyring
         | SetUpTerminal
         | ProcessInitStep
@@ -96,6 +112,7 @@ class ExecPlan(Record):
     cgroup: str
     initial_cpus: tuple[int, ...]
     pid_namespace: bool
+    has_limits: bool
     init: tuple[ExecStep, ...]
     start: tuple[LoadSeccomp, ...]
     process: ExecuteProcess
@@ -171,11 +188,11 @@ def plan_exec(
     process: Process,
     linux: Linux,
     request: ExecRequest,
-    machine: str,
-    modules: tuple[str, ...] = (),
+    facts: ExecFacts,
 ) -> ExecPlan:
-    """The plan, for a machine with these security modules; UnsupportedError if there is none."""
-    start, warnings = _plan_filter(linux, machine)
+    """The plan; UnsupportedError if there is none."""
+    start, warnings = _plan_filter(linux, facts.machine)
+    privileged = facts.euid == 0
     affinity = process.exec_cpu_affinity
     steps, process_warnings = plan_process(process, linux, has_filter=bool(start))
     program = plan_execution(process, request.preserve_fds, request.listen_fds)
@@ -185,10 +202,11 @@ def plan_exec(
         container_id=request.container_id,
         cgroup=_plan_cgroup(request.cgroup),
         initial_cpus=_parse_cpus(affinity.initial, "initial") if affinity else (),
-        pid_namespace=any(namespace.type == "pid" for namespace in linux.namespaces),
+        pid_namespace=privileged and any(n.type == "pid" for n in linux.namespaces),
+        has_limits=bool((linux.resources or {}).keys() - {"devices"}),
         init=(
-            *_plan_labels(process, modules),
-            *_plan_entry(process, linux, request.container_id),
+            *_plan_labels(process, facts.modules),
+            *_plan_entry(process, linux, request.container_id, privileged=privileged),
             *steps,
         ),
         start=start,
@@ -200,8 +218,14 @@ def plan_exec(
     )
 
 
-def _plan_entry(process: Process, linux: Linux, container_id: str) -> list[ExecStep]:
-    """What comes first: the limits that only the host's procfs sets, then into the container."""
+def _plan_entry(
+    process: Process, linux: Linux, container_id: str, *, privileged: bool
+) -> list[ExecStep]:
+    """What comes first: the limits that only the host's procfs sets, then into the container.
+
+    An ordinary user may enter its pid namespace only from inside of its user namespace, which
+    takes one more process to be born there.
+    """
     steps: list[ExecStep] = []
     affinity = process.exec_cpu_affinity
     if affinity and affinity.final:
@@ -209,10 +233,14 @@ def _plan_entry(process: Process, linux: Linux, container_id: str) -> list[ExecS
         steps.append(SetCpuAffinity(config="process.execCPUAffinity.final", cpus=cpus))
     if process.oom_score_adj is not None:
         adjust = process.oom_score_adj
-        steps.append(SetOomScoreAdj(config="process.oomScoreAdj", value=adjust))
+        steps.append(
+            SetOomScoreAdj(config="process.oomScoreAdj", value=adjust, optional=not privileged)
+        )
     kinds = tuple([namespace.type for namespace in linux.namespaces])
-    if joined := tuple([kind for kind in kinds if kind != "pid"]):
+    if joined := tuple([kind for kind in kinds if kind != "pid" or not privileged]):
         steps.append(JoinNamespaces(config="linux.namespaces", kinds=joined))
+    if "pid" in joined:
+        steps.append(CloneSibling(config="linux.namespaces", kinds=()))
     if "mount" not in kinds:
         steps.append(EnterRoot(config="root.path"))
     if "user" in kinds:

@@ -38,6 +38,8 @@ class HostFacts(Record):
     """What a plan depends on of the machine; it can be stale when the plan is carried out.
 
     `modules` are the security modules that label processes: read for a config that wants one.
+    `rootless` is whether it is tolerated that cgroups are not permitted; the caller may then make
+    one in `parent_cgroup`, None for nowhere.
     """
 
     machine: str
@@ -45,6 +47,9 @@ class HostFacts(Record):
     cgroup_mount: str
     own_cgroup: str
     modules: tuple[str, ...] = ()
+    egid: int = 0
+    rootless: bool = False
+    parent_cgroup: str | None = None
 
 
 class CreatePlan(Record):

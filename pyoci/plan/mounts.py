@@ -5,7 +5,7 @@ config.md, "Mounts" and "Linux mount options".
 
 from __future__ import annotations
 
-from pyoci.errors import ConfigError, UnsupportedError
+from pyoci.errors import ConfigError
 from pyoci.linux import consts as c
 from pyoci.paths import absolute, clean
 from pyoci.plan.rootfs_steps import BindMount, ChangeMount, MountFilesystem, ReadonlyMount
@@ -129,8 +129,16 @@ def known_options() -> tuple[str, ...]:
 class MountContext:
     """What plan_mounts needs beyond the mounts themselves."""
 
-    def __init__(self, bundle: str, cgroup_path: str, *, own_cgroup_namespace: bool) -> None:
-        """Take the bundle, and the host path of the container's cgroup (empty: no cgroup2)."""
+    def __init__(
+        self,
+        bundle: str,
+        cgroup_path: str,
+        *,
+        own_cgroup_namespace: bool,
+        privileged: bool = True,
+    ) -> None:
+        """Take the bundle, and the host path of the container's cgroup (empty: it has none)."""
+        self.privileged = privileged
         self.bundle = bundle
         self.cgroup_path = cgroup_path
         self.own_cgroup_namespace = own_cgroup_namespace
@@ -228,8 +236,16 @@ def _cgroup(
     if context.own_cgroup_namespace:
         return MountFilesystem(**_common(mount, words, path), type="cgroup2", source="cgroup")
     if not context.cgroup_path:
-        message = f"{path}: there is no cgroup2 filesystem on this machine"
-        raise UnsupportedError(message)
+        # What the host has there stays out of sight: it may be the user's to change.
+        cover = (("size", "0"), ("nr_inodes", "1"), ("mode", "0755"), ("ro", None))
+        words.attr_set |= c.MOUNT_ATTR_RDONLY
+        return MountFilesystem(
+            **_common(mount, words, path), type="tmpfs", source="tmpfs", parameters=cover
+        )
+    if not context.privileged:
+        # The directory is the user's, who is root in there: he could lift his own limits.
+        words.attr_set |= c.MOUNT_ATTR_RDONLY
+        words.attr_clr &= ~c.MOUNT_ATTR_RDONLY
     return BindMount(**_common(mount, words, path), source=context.cgroup_path, recursive=False)
 
 

@@ -114,7 +114,7 @@ class NamespacePlan:
         steps = [*first, *self._time_steps()]
         # Until here init has the caller's uid, which owns its files in /proc.
         if "user" in self.new:
-            steps += [*sources, AwaitIdMaps(config="linux.uidMappings")]
+            steps += [*sources, self._await_id_maps()]
         if "user" in self.joined:
             steps += [*self._make_in_joined_user_namespace(), *sources]
             steps.append(BecomeRoot(config=self.causes["user"]))
@@ -126,6 +126,9 @@ class NamespacePlan:
         if "network" in self.new:
             steps.append(SetLoopbackUp(config=self.causes["network"]))
         return steps
+
+    def _await_id_maps(self) -> AwaitIdMaps:
+        return AwaitIdMaps(config="linux.uidMappings", visible=not self.privileged)
 
     def _make_in_joined_user_namespace(self) -> list[InitStep]:
         """New namespaces that the joined one owns: only from inside of it can they be made.

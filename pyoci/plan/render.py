@@ -36,7 +36,7 @@ def render_text(plan: CreatePlan) -> str:
         f"container {plan.container_id}",
         f"bundle    {plan.bundle}",
         f"rootfs    {plan.rootfs}",
-        f"cgroup    {plan.cgroup}",
+        f"cgroup    {plan.cgroup or 'none'}",
     ]
     for name, title in _SECTIONS + _LATER_HOOKS:
         steps = _steps(plan, name)
@@ -149,6 +149,13 @@ def _source(step: s.OpenSource) -> str:
     return f"{words}, {how} {' '.join(pairs) or 'as in the joined user namespace'}"
 
 
+def _id_maps(step: s.WriteIdMaps) -> str:
+    deny = "deny setgroups, " if step.deny_setgroups else ""
+    by = f"{step.uid_helper or 'ourselves'} and {step.gid_helper or 'ourselves'}"
+    helped = step.uid_helper or step.gid_helper
+    return f"{deny}write uid_map and gid_map{f', by {by}' if helped else ''}"
+
+
 def _device(step: r.MakeDevice) -> str:
     how = "bind device" if step.bind else "make device"
     owner = f" of {step.uid}:{step.gid}" if step.uid or step.gid else ""
@@ -236,6 +243,7 @@ _WORDS: dict[type[s.Step], Callable[..., str]] = {
     s.DelegateCgroup: lambda step: f"give the cgroup to user {step.uid}",
     s.AttachDeviceFilter: lambda step: (
         f"attach device filter of the default and {len(step.rules)} more rules"
+        f"{', if permitted' if step.optional else ''}"
     ),
     s.OpenNamespace: lambda step: (
         f"{'enter' if step.enter else 'open'} {step.kind} namespace {step.path}"
@@ -243,8 +251,10 @@ _WORDS: dict[type[s.Step], Callable[..., str]] = {
     s.ConnectConsole: _console,
     s.OpenSource: _source,
     s.CloneInit: lambda step: f"clone init {_new_namespaces(step.kinds)}",
-    s.WriteIdMaps: lambda step: "write uid_map and gid_map",
-    s.SetOomScoreAdj: lambda step: f"set oom_score_adj to {step.value}",
+    s.WriteIdMaps: _id_maps,
+    s.SetOomScoreAdj: lambda step: (
+        f"set oom_score_adj to {step.value}{', if permitted' if step.optional else ''}"
+    ),
     s.MoveNetDevice: lambda step: f"move network device {step.host_name} in as {step.name}",
     s.RunHooks: _hooks,
     s.SendSeccompListener: lambda step: f"send the seccomp listener to {step.path}",

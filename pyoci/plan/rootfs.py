@@ -38,7 +38,10 @@ def plan_rootfs(
     """A root of its own: mounts, devices, what is hidden, and the move into it."""
     linux = spec.linux
     context = MountContext(
-        request.bundle, cgroup_path, own_cgroup_namespace=namespaces.has("cgroup")
+        request.bundle,
+        cgroup_path,
+        own_cgroup_namespace=namespaces.has("cgroup"),
+        privileged=namespaces.privileged,
     )
     mounts, later, mount_warnings = plan_mounts(spec.mounts, context)
     warnings += mount_warnings

@@ -56,10 +56,14 @@ class DelegateCgroup(Step):
 
 
 class AttachDeviceFilter(Step):
-    """Attach the eBPF program that decides by the default rules and these; later ones win."""
+    """Attach the eBPF program that decides by the default rules and these; later ones win.
+
+    `optional`: where the kernel permits it.
+    """
 
     rules: tuple[DeviceRule, ...]
     program: bytes
+    optional: bool = False
 
 
 class OpenNamespace(Step):
@@ -101,16 +105,20 @@ class CloneInit(Step):
 
 
 class WriteIdMaps(Step):
-    """Write uid_map and gid_map of init's new user namespace (user_namespaces(7))."""
+    """Write uid_map and gid_map of init's new user namespace, or have a helper do it."""
 
     uid_mappings: tuple[IdMapping, ...]
     gid_mappings: tuple[IdMapping, ...]
+    uid_helper: str = ""
+    gid_helper: str = ""
+    deny_setgroups: bool = False
 
 
 class SetOomScoreAdj(Step):
-    """Write init's oom_score_adj (proc(5))."""
+    """Write oom_score_adj (proc(5)); if `optional`, unless that would take root."""
 
     value: int
+    optional: bool = False
 
 
 class MoveNetDevice(Step):
@@ -144,7 +152,12 @@ class RunHooks(Step):
 
 
 class AwaitIdMaps(Step):
-    """Wait for main to write the id maps, then become root of the new user namespace."""
+    """Wait for main to write the id maps, then become root of the new user namespace.
+
+    `visible`: until then main, an ordinary user, may use our files in /proc.
+    """
+
+    visible: bool = False
 
 
 class JoinNamespace(Step):

@@ -28,7 +28,10 @@ _FLAGS = posix.O_CLOEXEC | posix.O_NOFOLLOW | posix.O_NONBLOCK
 
 
 class ContainerState(Record):
-    """What is kept of a container; pids are ours, times in clock ticks since boot."""
+    """What is kept of a container; pids are ours, times in clock ticks since boot.
+
+    `cgroup_path` is empty for one without: an ordinary user may be given none.
+    """
 
     container_id: str
     oci_version: str
@@ -56,7 +59,7 @@ def to_json(state: ContainerState) -> dict[str, object]:
         "init_process_pid": state.pid,
         "init_process_start": state.start_time,
         "created": state.created,
-        "cgroup_paths": {"": state.cgroup_path},
+        "cgroup_paths": {"": state.cgroup_path or None},
         "bundle": state.bundle,
         "rootfs": state.rootfs,
         "annotations": dict(state.annotations),
@@ -79,8 +82,10 @@ def from_json(value: object, container_id: str) -> ContainerState:
     made = ours.get("cgroups_made", list)
     if not all(isinstance(text, str) for text in [*annotations.values(), *made]):
         raise damaged(container_id, "an entry is no string")
-    cgroup_path = _Members(top.get("cgroup_paths", dict), container_id).get("", str)
-    if not all(_is_cgroup_path(path) for path in [cgroup_path, *made]):
+    paths = top.get("cgroup_paths", dict)
+    has_none = paths == {"": None}
+    cgroup_path = "" if has_none else _Members(paths, container_id).get("", str)
+    if not all(_is_cgroup_path(path) for path in [*([] if has_none else [cgroup_path]), *made]):
         raise damaged(container_id, "a cgroup path leads elsewhere")
     return ContainerState(
         container_id=container_id,

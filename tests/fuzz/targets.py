@@ -35,7 +35,7 @@ from pyoci.host.resources import read_resources
 from pyoci.plan.build import build_plan
 from pyoci.plan.cgroup.merge import merge_resources, parse_given, select_changes
 from pyoci.plan.cgroup.resources import plan_resources
-from pyoci.plan.exec import ExecRequest, plan_exec, plan_request
+from pyoci.plan.exec import ExecFacts, ExecRequest, plan_exec, plan_request
 from pyoci.plan.render import render_json, render_text
 from pyoci.plan.seccomp import arches
 from pyoci.plan.seccomp.compile import compile_seccomp, plan_seccomp
@@ -62,6 +62,7 @@ SEPARATOR = b"\xff\xfe\xfd"
 MAX_MESSAGE = 1 << 13
 CALLS_TO_TRY = 60
 MODULES = ("apparmor", "selinux")
+EXEC_FACTS = ExecFacts(machine="x86_64", modules=MODULES)
 ID = "fuzzed"
 
 Target = Callable[[bytes], None]
@@ -114,7 +115,7 @@ def fuzz_config(data: bytes) -> None:
     jsonio.dumps(render_json(plan)).encode()
     if spec.process is not None:
         request = ExecRequest(container_id=ID, root="/run/pyoci")
-        plan_exec(plan_request(spec.process, request, None), spec.linux, request, "x86_64", MODULES)
+        plan_exec(plan_request(spec.process, request, None), spec.linux, request, EXEC_FACTS)
 
 
 def with_file(data: bytes, read: Callable[[str], object]) -> object:
@@ -133,7 +134,7 @@ def fuzz_process(data: bytes) -> None:
     assert isinstance(process, Process)
     request = ExecRequest(container_id=ID, root="/run/pyoci", capabilities=("cap_kill",))
     planned = plan_request(process, request, None)
-    plan_exec(planned, replace(BASE_SPEC.linux), request, "x86_64", MODULES)
+    plan_exec(planned, replace(BASE_SPEC.linux), request, EXEC_FACTS)
 
 
 def fuzz_resources(data: bytes) -> None:
@@ -267,7 +268,7 @@ def plan_by_stored(container: Container) -> None:
         merge_resources(linux.get("resources") or {}, {"pids": {"limit": 5}})
         spec = parse_config(stored)
         process = plan_request(spec.process or Process(), request, None)
-        plan_exec(process, spec.linux, request, "x86_64", MODULES)
+        plan_exec(process, spec.linux, request, EXEC_FACTS)
     except UNTYPED_ERRORS as error:
         raise container.blame(stored, error) from None
 

@@ -27,7 +27,12 @@ REQUESTS: dict[str, dict[str, object]] = {
     "terminal": {"console_socket": "/run/console", "pidfd_socket": "/run/pidfd"},
 }  # fmt: skip
 # The machine where it has something that others have not.
-MACHINES = {"labels": replace(FACTS, modules=("apparmor", "selinux"))}
+USER = replace(FACTS, euid=1000, egid=1000, rootless=True)
+MACHINES = {
+    "labels": replace(FACTS, modules=("apparmor", "selinux")),
+    "rootless": USER,
+    "rootless-delegated": replace(USER, parent_cgroup="/user.slice/session"),
+}
 
 
 def is_updating() -> bool:

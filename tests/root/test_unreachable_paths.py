@@ -144,4 +144,4 @@ def test_a_locked_flag_cannot_be_taken_away(container: MakeContainer, word: str)
     prepare = "mount -t tmpfs -o mode=755,nosuid,nodev,noexec,noatime,ro tmpfs /mnt"
     words = ["run", "--bundle", str(c.bundle.path), c.id]
     done = in_namespace(c, prepare, *words)
-    done.failed("mount /mnt on /place", "EPERM", "mounts[7]", "keeps the flags of the mount")
+    done.failed("mount /mnt on /place", "EPERM", "mounts[7]", "keeps the flags of the mount it is")

@@ -33,6 +33,31 @@ def test_path(path: str, own: str, planned: str) -> None:
     assert plan_cgroups_path(path, "web", replace(FACTS, own_cgroup=own)) == planned
 
 
+@pytest.mark.parametrize(
+    ("path", "parent", "planned"),
+    [
+        ("", None, ""),
+        ("", "/user/session", "/user/session/web"),
+        ("", "", "/web"),
+        ("a/b", "/user/session", "/user/session/a/b"),
+        ("a/b", None, "/user.slice/a/b"),
+        ("/a", None, "/a"),
+        ("/a", "/user", "/a"),
+    ],
+)
+def test_where_it_is_tolerated_that_there_is_none(
+    path: str, parent: str | None, planned: str
+) -> None:
+    facts = replace(FACTS, rootless=True, parent_cgroup=parent)
+    assert plan_cgroups_path(path, "web", facts) == planned
+
+
+def test_a_machine_without_cgroups_is_no_matter_to_an_ordinary_user() -> None:
+    assert plan_cgroups_path("", "web", replace(FACTS, rootless=True, cgroup_mount="")) == ""
+    with pytest.raises(UnsupportedError):
+        plan_cgroups_path("/a", "web", replace(FACTS, rootless=True, cgroup_mount=""))
+
+
 @pytest.mark.parametrize("path", ["/", "//.", "."])
 def test_the_mount_and_our_parent_are_no_cgroups_of_a_container(path: str) -> None:
     with pytest.raises(ConfigError) as caught:

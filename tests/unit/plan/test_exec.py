@@ -9,6 +9,7 @@ import pytest
 from pyoci.errors import ConfigError, PyociError, UnsupportedError, UsageError
 from pyoci.plan.exec import (
     EnterRoot,
+    ExecFacts,
     ExecPlan,
     ExecRequest,
     JoinNamespaces,
@@ -59,6 +60,7 @@ BASE = Process(
     ),
 )
 LINUX = Linux(namespaces=tuple(Namespace(type=kind) for kind in ("pid", "ipc", "uts", "mount")))
+FACTS = ExecFacts(machine="x86_64")
 FILTER = Seccomp(default_action="SCMP_ACT_ALLOW")
 
 
@@ -68,7 +70,7 @@ def ask(**options: Any) -> Process:  # noqa: ANN401
 
 
 def make(process: Process | None = None, linux: Linux = LINUX, **options: Any) -> ExecPlan:  # noqa: ANN401
-    return plan_exec(process or ask(), linux, replace(REQUEST, **options), "x86_64")
+    return plan_exec(process or ask(), linux, replace(REQUEST, **options), FACTS)
 
 
 # --- the process

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pyoci.errors import ConfigError, UnsupportedError
-from pyoci.plan.exec import ExecRequest, JoinNamespaces, plan_exec, plan_request
+from pyoci.plan.exec import ExecFacts, ExecRequest, JoinNamespaces, plan_exec, plan_request
 from pyoci.plan.labels import (
     MAX_LABEL_BYTES,
     SetAppArmorProfile,
@@ -198,7 +198,7 @@ LINUX = Linux(namespaces=(Namespace(type="mount"),))
 
 def test_exec_asks_for_labels_before_it_enters_the_container() -> None:
     process = make_process(apparmor_profile="p", selinux_label=LABEL)
-    plan = plan_exec(process, LINUX, REQUEST, "x86_64", BOTH)
+    plan = plan_exec(process, LINUX, REQUEST, ExecFacts(machine="x86_64", modules=BOTH))
     kinds = [type(step) for step in plan.init]
     assert kinds[:3] == [SetAppArmorProfile, SetSelinuxLabel, SetSelinuxLabel]
     keys = kinds.index(JoinSessionKeyring)
@@ -211,7 +211,7 @@ def test_exec_asks_for_labels_before_it_enters_the_container() -> None:
 
 def test_exec_on_a_kernel_without_the_module() -> None:
     with pytest.raises(UnsupportedError, match="the kernel runs without AppArmor"):
-        plan_exec(make_process(apparmor_profile="p"), LINUX, REQUEST, "x86_64", ())
+        plan_exec(make_process(apparmor_profile="p"), LINUX, REQUEST, ExecFacts(machine="x86_64"))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyoci.errors import ConfigError, UnsupportedError
+from pyoci.errors import ConfigError
 from pyoci.linux import consts as c
 from pyoci.plan.mounts import (
     ATTRIBUTES,
@@ -274,10 +274,21 @@ def test_cgroup_without_a_namespace_is_the_containers_own() -> None:
     assert not step.attr_set & c.MOUNT_ATTR_RDONLY
 
 
-def test_cgroup_on_a_machine_without() -> None:
+def test_without_a_cgroup_the_hosts_are_out_of_sight() -> None:
     context = MountContext("/bundle", "", own_cgroup_namespace=False)
-    with pytest.raises(UnsupportedError, match="there is no cgroup2 filesystem"):
-        plan(Mount(destination="/c", type="cgroup"), context=context)
+    (step,) = plan(Mount(destination="/c", type="cgroup", options=("rw",)), context=context)
+    assert isinstance(step, MountFilesystem)
+    assert (step.type, step.attr_set & c.MOUNT_ATTR_RDONLY) == ("tmpfs", c.MOUNT_ATTR_RDONLY)
+    assert ("ro", None) in step.parameters
+
+
+@pytest.mark.parametrize("options", [(), ("rw",), ("ro",)])
+def test_a_users_cgroup_is_read_only_to_its_container(options: tuple[str, ...]) -> None:
+    context = MountContext("/b", "/cgroup/web", own_cgroup_namespace=False, privileged=False)
+    (step,) = plan(Mount(destination="/c", type="cgroup", options=options), context=context)
+    assert isinstance(step, BindMount)
+    assert step.attr_set & c.MOUNT_ATTR_RDONLY
+    assert not step.attr_clr & c.MOUNT_ATTR_RDONLY
 
 
 # --- all

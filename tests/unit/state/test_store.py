@@ -400,6 +400,13 @@ def test_remove_takes_what_we_know_and_nothing_else(root: str, dir_fd: int) -> N
 )
 def test_a_cgroup_path_that_leads_elsewhere_is_damage(path: str) -> None:
     """Processes in it are killed and it is removed: it must be what create can have written."""
-    for members in ({"cgroup_path": path}, {"cgroups_made": ("/sys/fs/cgroup/web", path)}):
+    made = to_json(replace(STATE, cgroups_made=("/sys/fs/cgroup/web", path)))
+    for members in (made, to_json(STATE) | {"cgroup_paths": {"": path}}):
         with pytest.raises(StateError, match=r"cgroup path (leads elsewhere|is missing)"):
-            from_json(to_json(replace(STATE, **members)), "web")
+            from_json(members, "web")
+
+
+def test_a_container_without_a_cgroup() -> None:
+    state = replace(STATE, cgroup_path="", cgroups_made=())
+    assert to_json(state)["cgroup_paths"] == {"": None}
+    assert from_json(to_json(state), "web") == state
