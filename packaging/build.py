@@ -38,6 +38,7 @@ LONGEST_INTERPRETER = 120
 LIBRARIES = {
     "click": "python3-click",
     "jsonschema": "python3-jsonschema",
+    "jeepney": "python3-jeepney",
     "pyroute2": "python3-pyroute2",
     "prctl": "python3-prctl",
 }

@@ -3,7 +3,8 @@
 # machine lacks. Usage: dependencies.sh demo|test|guest|clients
 set -eu
 
-for_demo="python3 python3-click python3-jsonschema python3-pyroute2 python3-prctl busybox-static procps"
+for_demo="python3 python3-click python3-jeepney python3-jsonschema python3-pyroute2 python3-prctl
+    busybox-static procps"
 # python-prctl compiles in the virtual environments; the rest is what the tests drive or compare with.
 for_test="$for_demo git python3-venv python3-dev gcc libc6-dev libcap-dev
     strace zsh fish mandoc groff runc crun mmdebstrap golang-github-opencontainers-specs-dev

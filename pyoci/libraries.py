@@ -1,4 +1,4 @@
-"""Where click, jsonschema and pyroute2 are found, for the moments that need them.
+"""Where click, jsonschema, jeepney and pyroute2 are found, for the moments that need them.
 
 The interpreter starts without site-packages (``-S``), which saves milliseconds and
 keeps foreign code out; the directories join ``sys.path`` only when one is imported.

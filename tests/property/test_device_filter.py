@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyoci.plan.cgroup.devices import DEFAULT_DEVICE_RULES, compile_device_filter
+from pyoci.plan.systemd.devices import plan_allowed
 from pyoci.spec.model import DeviceRule
 from tests.support.ebpf_simulator import Request, decode, run, verify
 
@@ -74,6 +75,27 @@ def test_config_cannot_take_the_defaults_away(rule_list: tuple[DeviceRule, ...])
         access = sum(BITS[letter] for letter in rule.access)
         type_ = 2 if rule.type == "c" else 1
         assert run(program, Request(type_, rule.major or 0, rule.minor or 0, access)) == 1
+
+
+def decide_as_systemd(entries: list[tuple[str, str]], request: Request) -> bool:
+    """Whether one entry covers the request (systemd.resource-control(5), DeviceAllow=)."""
+    word = {1: "block", 2: "char"}[request.type]
+    names = (f"{word}-*", f"{word}-{request.major}", f"/dev/{word}/{request.major}:{request.minor}")
+    asked = {letter for letter, bit in BITS.items() if request.access & bit}
+    return any(name in names and asked <= set(access) for name, access in entries)
+
+
+@given(rules)
+def test_systemd_is_told_what_decides_the_same_or_nothing(
+    rule_list: tuple[DeviceRule, ...],
+) -> None:
+    entries = plan_allowed(rule_list)
+    if entries is None:
+        assert any(rule.allow for rule in rule_list)
+        return
+    for request in all_requests():
+        if request.access:
+            assert decide_as_systemd(entries, request) == decide(rule_list, request), request
 
 
 @given(rules, st.integers(3, 0xFFFF), st.integers(0, 7))

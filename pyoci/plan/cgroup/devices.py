@@ -71,7 +71,7 @@ _CTX_ACCESS_TYPE, _CTX_MAJOR, _CTX_MINOR = 0, 4, 8
 
 # linux/kdev_t.h: a dev_t has 12 bits for the major number and 20 for the minor.
 _MAJOR_MAX, _MINOR_MAX = 2**12 - 1, 2**20 - 1
-_OTHER = -1  # in a table: every number that is not in it
+OTHER = -1  # in a table: every number that is not in it
 
 # Nobody has that many; the work grows with the square, and jumps end at 32767 instructions.
 _ENTRIES_MAX = 4096
@@ -158,8 +158,8 @@ def plan_accesses(rules: Iterable[DeviceRule], kind: str) -> Majors:
     majors = {match[2] for match in matches if match[2] is not None}
     of_any = {match[3] for match in matches if match[2] is None and match[3] is not None}
     _check_size(len(matches) + len(majors) * len(of_any))
-    others = _plan_minors(matches, _OTHER, of_any)
-    table = {_OTHER: others}
+    others = _plan_minors(matches, OTHER, of_any)
+    table = {OTHER: others}
     for major in sorted(majors):
         own = {match[3] for match in matches if match[2] == major and match[3] is not None}
         minors = _plan_minors(matches, major, own | of_any)
@@ -170,8 +170,8 @@ def plan_accesses(rules: Iterable[DeviceRule], kind: str) -> Majors:
 
 def _plan_minors(matches: Iterable[Match], major: int, mentioned: set[int]) -> Minors:
     of_major = [match for match in matches if match[2] in (None, major)]
-    rest = _decide(of_major, _OTHER)
-    table = {_OTHER: rest}
+    rest = _decide(of_major, OTHER)
+    table = {OTHER: rest}
     for minor in sorted(mentioned):
         bits = _decide(of_major, minor)
         if bits != rest:
@@ -197,6 +197,11 @@ def _match(rule: DeviceRule) -> Match:
     return (rule.allow, access, major, minor)
 
 
+def accesses_in_words(bits: int) -> str:
+    """A set of accesses as a rule of the config has it."""
+    return "".join([letter for letter in "rwm" if _ACCESS[letter] & bits])
+
+
 def _check_size(entries: int) -> None:
     if entries > _ENTRIES_MAX:
         raise ConfigError(_PATH, f"too many rules: {entries} entries, of {_ENTRIES_MAX} possible")
@@ -207,24 +212,24 @@ def _compile_type(kind: str, table: Majors, leaves: set[int]) -> list[Line]:
     lines: list[Line] = []
     parts: list[Line] = []
     for major, minors in table.items():
-        if major == _OTHER:
+        if major == OTHER:
             continue
         if len(minors) == 1:
-            lines.append(jump_if_equal(_REQUEST_MAJOR, major, _leaf(minors[_OTHER], leaves)))
+            lines.append(jump_if_equal(_REQUEST_MAJOR, major, _leaf(minors[OTHER], leaves)))
             continue
         label = f"{kind} {major}"
         lines.append(jump_if_equal(_REQUEST_MAJOR, major, label))
         parts += (label, *_compile_minors(minors, leaves))
-    return [*lines, *_compile_minors(table[_OTHER], leaves), *parts]
+    return [*lines, *_compile_minors(table[OTHER], leaves), *parts]
 
 
 def _compile_minors(minors: Minors, leaves: set[int]) -> list[Line]:
     lines: list[Line] = [
         jump_if_equal(_REQUEST_MINOR, minor, _leaf(bits, leaves))
         for minor, bits in minors.items()
-        if minor != _OTHER
+        if minor != OTHER
     ]
-    lines.append(jump(_leaf(minors[_OTHER], leaves)))
+    lines.append(jump(_leaf(minors[OTHER], leaves)))
     return lines
 
 
