@@ -7,6 +7,7 @@ import posix
 from pyoci.cgroup.manager import is_frozen
 from pyoci.errors import StateError
 from pyoci.linux.pidfd import is_running
+from pyoci.record import replace
 from pyoci.state import store
 from pyoci.state.lifecycle import derive_status
 
@@ -28,6 +29,17 @@ def cgroup_of(state: store.ContainerState) -> str:
         f"container {state.container_id} has no cgroup, which this takes",
         "create it in a cgroup that is delegated to the user (cgroups(7), Delegation)",
     )
+
+
+def has_own_cgroup(state: store.ContainerState) -> bool:
+    """Whether the cgroup is the one that systemd has made for this container.
+
+    It goes when the unit ends, and another unit may then have its name.
+    """
+    try:
+        return posix.stat(state.cgroup_path).st_ino == state.unit_inode
+    except OSError:  # ENOENT
+        return False
 
 
 class Container:
@@ -67,8 +79,14 @@ class Container:
         store.unlock(self.dir_fd)
 
     def read_state(self) -> store.ContainerState:
-        """The stored state; StateError if it is damaged."""
-        return store.read_state(self.dir_fd, self.container_id)
+        """The stored state; StateError if it is damaged.
+
+        Without the path of a cgroup that is not the container's, or not any more.
+        """
+        state = store.read_state(self.dir_fd, self.container_id)
+        if state.unit and not has_own_cgroup(state):
+            return replace(state, cgroup_path="")
+        return state
 
     def write_state(self, state: store.ContainerState) -> None:
         """Replace the stored state; the container must be locked."""

@@ -69,6 +69,10 @@ def plan_create(request: CreateRequest) -> tuple[CreatePlan, HostFacts, dict[str
         from pyoci.host.lsm import read_modules
 
         facts = replace(facts, modules=read_modules())
+    if request.systemd_cgroup:
+        from pyoci.engine.unit import add_systemd_facts
+
+        facts = add_systemd_facts(facts, request)
     return build_plan(spec, request, facts), facts, config
 
 
@@ -180,7 +184,7 @@ def _first_state(request: CreateRequest, plan: CreatePlan, facts: HostFacts) -> 
     """What `delete --force` needs, before there is anything to delete."""
     pid = posix.getpid()
     found = read_process(pid)
-    return store.ContainerState(
+    state = store.ContainerState(
         container_id=request.container_id,
         oci_version=plan.oci_version,
         bundle=request.bundle,
@@ -188,12 +192,27 @@ def _first_state(request: CreateRequest, plan: CreatePlan, facts: HostFacts) -> 
         created=utc_now(),
         annotations=plan.annotations,
         cgroup_path=(facts.cgroup_mount + plan.cgroup).rstrip("/") if plan.cgroup else "",
-        cgroups_made=find_missing(facts.cgroup_mount, plan.cgroup) if plan.cgroup else (),
+        cgroups_made=_find_missing(plan, facts),
         creator_pid=pid,
         creator_start_time=found[1] if found else 0,
         being_created=True,
         own_pid_namespace=plan.own_pid_namespace,
     )
+    if plan.unit is None or facts.systemd is None:
+        return state
+    return replace(
+        state,
+        unit=plan.unit.name,
+        unit_bus=facts.systemd.address,
+        unit_description=plan.unit.description,
+    )
+
+
+def _find_missing(plan: CreatePlan, facts: HostFacts) -> tuple[str, ...]:
+    """The cgroups that we shall make: none where systemd makes it, or where there is none."""
+    if plan.unit or not plan.cgroup:
+        return ()
+    return find_missing(facts.cgroup_mount, plan.cgroup)
 
 
 def utc_now() -> str:

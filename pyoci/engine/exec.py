@@ -16,7 +16,6 @@ from pyoci.engine.exec_init import ExecFds, import_for_exec, run_exec
 from pyoci.engine.handover import check_preserved, write_pid_file
 from pyoci.engine.protect import protect_interpreter
 from pyoci.errors import (
-    ConfigError,
     PyociError,
     StateError,
     StepError,
@@ -28,12 +27,12 @@ from pyoci.linux.clone import clone3
 from pyoci.linux.consts import CLONE_NEWPID, O_PATH
 from pyoci.linux.pidfd import is_running, open_process, pidfd_send_signal, reap
 from pyoci.linux.sockets import seqpacket_pair
-from pyoci.plan.exec import EnterRoot, ExecFacts, describe_step, plan_exec, plan_request
+from pyoci.plan.exec import EnterRoot, ExecFacts, plan_exec, plan_request
 from pyoci.plan.process import asks_for_labels
 from pyoci.plan.steps import CloneSibling
 from pyoci.record import replace
 from pyoci.spec.model import Process
-from pyoci.spec.parse import parse_config, parse_process
+from pyoci.spec.parse import parse_config
 from pyoci.spec.users import parse_user, resolve_user
 from pyoci.state import store
 from pyoci.state.lifecycle import CREATED, check_operation
@@ -41,6 +40,7 @@ from pyoci.state.lifecycle import CREATED, check_operation
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import NoReturn
 
     from pyoci.plan.exec import ExecPlan, ExecRequest
     from pyoci.spec.model import Spec
@@ -131,6 +131,8 @@ class Joining:
         request = self.request
         base = replace(spec.process or Process(), args=(), terminal=False)
         if request.process_file:
+            from pyoci.engine.process_file import read_process_file, with_labels_of
+
             base = with_labels_of(base, read_process_file(request.process_file))
         process = plan_request(base, request, self._find_identity())
         modules: tuple[str, ...] = ()
@@ -228,6 +230,8 @@ class Joining:
             return -1
         if self.state.cgroup_path in self.state.cgroups_made and not self.plan.cgroup:
             return -1
+        if self.state.unit and (not self.plan.cgroup or posix.geteuid() != 0):
+            return -1  # a user cannot go in from elsewhere: systemd moves the process
         from pyoci.engine.exec_cgroup import open_entry
 
         return open_entry(self.state, self.plan.cgroup)
@@ -249,20 +253,38 @@ class Joining:
     def _clone_into(self, cgroup_fd: int, entry_fd: int, process_fd: int) -> None:
         try:
             self.pid, self.pidfd = clone3(0, cgroup_fd if entry_fd < 0 else -1)
+        except PermissionError:
+            if not self.state.unit:
+                raise
+            self._clone_to_be_moved(process_fd)
         except OSError as error:
             from pyoci.engine.exec_cgroup import clone_elsewhere
 
             self.pid, self.pidfd = clone_elsewhere(self.state, self.plan, error)
         if self.pid == 0:
-            posix.close(self.sync_fd)
-            given = ExecFds(
-                sync_fd=process_fd,
-                init_pidfd=self.init_pidfd,
-                root_fd=self.root_fd,
-                console_fd=self.console_fd,
-                entry_fd=entry_fd,
-            )
-            run_exec(self.plan, given)
+            self._run(process_fd, entry_fd)
+
+    def _clone_to_be_moved(self, process_fd: int) -> None:
+        """Make it where we are: systemd may move a process where a user may not."""
+        from pyoci.engine.unit import attach
+
+        self.pid, self.pidfd = clone3(0)
+        if self.pid == 0:
+            self._run(process_fd, -1, is_moved=True)
+        attach(self.state, self.plan.cgroup, self.pid)
+        sync.send(self.sync_fd, sync.UNIT_STARTED)
+
+    def _run(self, process_fd: int, entry_fd: int, *, is_moved: bool = False) -> NoReturn:
+        """Be the process; never returns."""
+        posix.close(self.sync_fd)
+        given = ExecFds(
+            sync_fd=process_fd,
+            init_pidfd=self.init_pidfd,
+            root_fd=self.root_fd,
+            console_fd=self.console_fd,
+            entry_fd=entry_fd,
+        )
+        run_exec(self.plan, given, is_moved=is_moved)
 
     def _adopt_sibling(self) -> None:
         """The process that went ahead makes the one that will be inside (intermediate.py)."""
@@ -272,7 +294,7 @@ class Joining:
 
         kind, content = sync.receive_message(self.sync_fd)
         if kind == sync.FAILED:
-            raise _process_error(self.plan, sync.decode_failure(content))
+            raise self._failed(sync.decode_failure(content))
         if kind != sync.SIBLING:
             raise StepError("", "", f"the process ended without a word ({reap(self.pidfd)})")
         self.pid, self.pidfd = adopt_sibling(self.sync_fd, self.pidfd, content)
@@ -313,7 +335,7 @@ class Joining:
     def _await_ready(self) -> None:
         kind, failure = sync.receive(self.sync_fd)
         if failure is not None:
-            raise _process_error(self.plan, failure)
+            raise self._failed(failure)
         if kind != sync.READY:
             status = reap(self.pidfd)
             detail = f"the process ended without a word (exit status {status})"
@@ -324,11 +346,16 @@ class Joining:
         request = self.request
         _, failure = sync.receive(self.sync_fd)
         if failure is not None:
-            raise _process_error(self.plan, failure)
+            raise self._failed(failure)
         if request.pidfd_socket:
             self._send_pidfd(request.pidfd_socket)
         if request.pid_file:
             write_pid_file(request.pid_file, self.pid)
+
+    def _failed(self, failure: sync.Failure) -> PyociError:
+        from pyoci.engine.failures import exec_error
+
+        return exec_error(self.plan, failure)
 
     def _send_pidfd(self, path: str) -> None:
         from pyoci.linux.sockets import send_fd
@@ -359,42 +386,3 @@ def _stopped() -> StateError:
 
 def _failed(step: str, error: OSError) -> StepError:
     return StepError("main", step, describe_oserror(error), error.errno or 0)
-
-
-def _process_error(plan: ExecPlan, failure: sync.Failure) -> PyociError:
-    """The error of an exec whose process gave up at a step of the plan."""
-    from pyoci.engine.failures import hint_for
-
-    step = plan.init[failure.step] if 0 <= failure.step < len(plan.init) else None
-    words = describe_step(step) if step else ""
-    detail = failure.detail or describe_errno(failure.errno)
-    if step and step.config:
-        detail = f"{detail} ({step.config})"
-    hint = failure.hint or hint_for(failure.errno, words)
-    return StepError("", words, detail, failure.errno, failure.path, hint)
-
-
-def with_labels_of(container: Process, process: Process) -> Process:
-    """The process, confined as the container where it says nothing of its own."""
-    return replace(
-        process,
-        apparmor_profile=process.apparmor_profile or container.apparmor_profile,
-        selinux_label=process.selinux_label or container.selinux_label,
-    )
-
-
-def read_process_file(path: str) -> Process:
-    """The process object in a JSON file; ConfigError where the schema does not accept it."""
-    from pyoci.host.files import read_json_file
-    from pyoci.spec.accept import accept
-
-    found = read_json_file(path)
-    if not isinstance(found, dict):
-        raise ConfigError("process", f"expected an object in {path}")
-    # As part of a config, so that an error says `process.args` as it does there.
-    config = {"ociVersion": "1.0.0", "root": {"path": "/"}, "process": found}
-    if accept(config):
-        return parse_process(found)
-    from pyoci.spec.report import explain
-
-    raise explain(config)

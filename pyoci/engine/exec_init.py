@@ -6,6 +6,7 @@ rules of ``init.py`` hold here too: nothing is imported, nothing gets back to th
 
     main                                          the process
      | ------------- clone3 ----------------------> |
+     | -- unit_started ---------------------------> |  only where systemd has moved it
      |                                              |  namespaces, identity, program
      | <------------------------ ready | failed --- |
      | -- start ----------------------------------> |  only with a terminal that main relays
@@ -87,8 +88,11 @@ class ExecFds(Record):
     entry_fd: int = -1  # of the cgroup, where clone3 has not put it there
 
 
-def run_exec(plan: ExecPlan, given: ExecFds) -> NoReturn:
-    """Be the process until the program runs; never returns."""
+def run_exec(plan: ExecPlan, given: ExecFds, *, is_moved: bool = False) -> NoReturn:
+    """Be the process until the program runs; never returns.
+
+    `is_moved` says that main will tell when we are in the container's cgroup.
+    """
     process = _Process(plan, given)
     try:
         gc.disable()
@@ -97,6 +101,8 @@ def run_exec(plan: ExecPlan, given: ExecFds) -> NoReturn:
         prctl.set_dumpable(dumpable=False)
         if given.entry_fd >= 0:
             enter(given.entry_fd)
+        if is_moved and sync.receive(given.sync_fd)[0] != sync.UNIT_STARTED:
+            posix._exit(1)  # noqa: SLF001  (main is dead, or has said why it failed)
         process.run()
     except BaseException as error:  # nothing may reach the interpreter
         sync.send_failure(given.sync_fd, sync.failure_of(error, process.step))

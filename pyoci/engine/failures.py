@@ -8,6 +8,7 @@ from pyoci.plan import steps as s
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyoci.engine.sync import Failure
+    from pyoci.plan.exec import ExecPlan
     from pyoci.plan.model import CreatePlan
     from pyoci.plan.steps import Step
 
@@ -23,6 +24,19 @@ def init_error(plan: CreatePlan, failure: Failure) -> StepError:
         detail = f"{detail} ({cause})"
     hint = failure.hint or hint_for(failure.errno, step)
     return StepError("init", step, detail, failure.errno, failure.path, hint)
+
+
+def exec_error(plan: ExecPlan, failure: Failure) -> StepError:
+    """The error of an exec whose process gave up at a step of the plan."""
+    from pyoci.plan.exec import describe_step
+
+    step = plan.init[failure.step] if 0 <= failure.step < len(plan.init) else None
+    words = describe_step(step) if step else ""
+    detail = failure.detail or describe_errno(failure.errno)
+    if step and step.config:
+        detail = f"{detail} ({step.config})"
+    hint = failure.hint or hint_for(failure.errno, words)
+    return StepError("", words, detail, failure.errno, failure.path, hint)
 
 
 def main_error(step: Step, error: OSError) -> StepError:

@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyoci.cgroup.changes import Changes
     from pyoci.engine.undo import Undo
+    from pyoci.engine.unit import Unit
     from pyoci.plan.cgroup.model import CgroupWrite
     from pyoci.plan.step_types import LimitStep
 
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
 class Limits:
     """The limits of one container, to be applied once."""
 
+    # Where systemd has made the cgroup.
+    unit: Unit | None = None
+
     def __init__(
         self, steps: tuple[LimitStep, ...], mount: str, cgroup: str, undo: Undo, *, fresh: bool
     ) -> None:
-        """Take the steps, the cgroup2 mount, the cgroup below it, and whether we made that."""
+        """Take the steps, the cgroup2 mount, the cgroup below it, and whether it is a new one."""
         self.changes: Changes | None = None
         self.undo = undo
         self.steps = steps
@@ -63,6 +67,9 @@ class Limits:
         match step:
             case s.EnableControllers():
                 self._enable(step)
+            case s.SetUnitProperties():
+                if self.unit is not None:
+                    self.unit.systemd.set_properties(step.unit, step.properties)
             case s.WriteCgroup() if self.fresh:
                 self._write(step)
             case s.WriteCgroup():
@@ -80,7 +87,11 @@ class Limits:
 
         writes = [(step.file, step.config) for step in self.writes if not step.optional]
         uses = first_uses(step.controllers, writes)
-        enable_controllers(self.mount, self.cgroup, uses, "main")
+        if self.unit is not None:
+            # systemd delegates most of them, and its slices are not for a user to change.
+            uses = self.unit.find_lacking(uses)
+        if uses:
+            enable_controllers(self.mount, self.cgroup, uses, "main")
 
     def _write(self, step: s.WriteCgroup) -> None:
         try:

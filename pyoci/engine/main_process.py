@@ -37,6 +37,7 @@ from pyoci.state import store
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyoci.engine.undo import Undo
+    from pyoci.engine.unit import Unit
     from pyoci.plan.model import CreatePlan, HostFacts
     from pyoci.plan.step_types import BeforeStep
     from pyoci.state.store import ContainerState
@@ -68,6 +69,8 @@ class MainProcess:
         self.fifo_fd = self.result_fd = -1
         # The socket over which init sends the terminal, and its other end if that is ours.
         self.console_fd = self.terminal_fd = -1
+        # Where systemd makes the cgroup.
+        self.unit: Unit | None = None
 
     def make_init(self, *, wait_on_fifo: bool) -> None:
         """Carry out plan.before and plan.beside; returns when init is ready.
@@ -245,7 +248,7 @@ class MainProcess:
         """Do our part until init is ready: what it waits for early, the rest when asked."""
         try:
             for step in self.plan.beside:
-                if isinstance(step, s.WriteIdMaps | s.SetOomScoreAdj):
+                if isinstance(step, s.StartUnit | s.WriteIdMaps | s.SetOomScoreAdj):
                     with Naming(step):
                         self._apply_early(step)
         except StepError as error:
@@ -256,6 +259,8 @@ class MainProcess:
             self._answer_init(limits)
         finally:
             limits.close()
+            if self.unit is not None:
+                self.unit.close()
 
     def _answer_init(self, limits: Limits) -> None:
         """Do what init asks for until it is ready."""
@@ -279,11 +284,30 @@ class MainProcess:
                 raise self._init_failed(sync.decode_failure(content) if failed else None)
 
     def _plan_limits(self) -> Limits:
-        fresh = self.state.cgroup_path in self.state.cgroups_made
+        fresh = self.unit is not None or self.state.cgroup_path in self.state.cgroups_made
         mount = self.facts.cgroup_mount
-        return Limits(self.plan.limits, mount, self.plan.cgroup, self.undo, fresh=fresh)
+        limits = Limits(self.plan.limits, mount, self.plan.cgroup, self.undo, fresh=fresh)
+        limits.unit = self.unit
+        return limits
 
-    def _apply_early(self, step: s.WriteIdMaps | s.SetOomScoreAdj) -> None:
+    def _start_unit(self, step: s.StartUnit) -> None:
+        from pyoci.engine.unit import Unit, remove_unit
+
+        def undo() -> None:
+            self._kill_init()  # systemd would ask it to end, and wait
+            remove_unit(self.state)
+
+        self.undo.push(f"stop unit {step.unit}", undo)
+        self.unit = Unit(self.state)
+        inode = self.unit.start(step.properties, self.pid)
+        self.state = replace(self.state, unit_inode=inode)
+        store.write_state(self.dir_fd, self.state)
+        sync.send(self.sync_fd, sync.UNIT_STARTED)
+
+    def _apply_early(self, step: s.StartUnit | s.WriteIdMaps | s.SetOomScoreAdj) -> None:
+        if isinstance(step, s.StartUnit):
+            self._start_unit(step)
+            return
         if isinstance(step, s.SetOomScoreAdj):
             self._set_oom_score_adj(step)
             return

@@ -49,8 +49,12 @@ def kill_init(state: ContainerState, *, frozen: bool) -> None:
 
 def remove(root: str, dir_fd: int, state: ContainerState) -> None:
     """Remove the cgroup with all that is left in it, then the state directory."""
+    if state.unit:
+        from pyoci.engine.unit import remove_unit
+
+        remove_unit(state)
     # A create that ended before it had a process may have met a cgroup of somebody else.
-    if state.cgroup_path and (state.pid or state.cgroup_path in state.cgroups_made):
+    elif state.cgroup_path and (state.pid or state.cgroup_path in state.cgroups_made):
         if manager.is_populated(state.cgroup_path):
             manager.kill_all(state.cgroup_path, pause)
         manager.remove_cgroup(state.cgroup_path, state.cgroups_made, pause)

@@ -112,8 +112,8 @@ def apply_namespace_step(step: NamespaceInitStep, context: InitContext) -> None:
     match step:
         case s.JoinNamespace():
             namespaces.setns(context.namespace_fds[step.kind], CLONE_FLAGS[step.kind])
-        case s.AwaitIdMaps():
-            await_id_maps(context)
+        case s.AwaitUnit() | s.AwaitIdMaps() | s.AwaitHost():
+            await_main(step, context)
         case s.BecomeRoot():
             become_root(context)
         case s.UnshareNamespaces():
@@ -142,8 +142,6 @@ def apply_namespace_step(step: NamespaceInitStep, context: InitContext) -> None:
             from pyoci.engine.console import set_up_terminal
 
             set_up_terminal(step, context.rootfs, context.console_fd)
-        case s.AwaitHost():
-            await_host(context.sync_fd)
         case s.RunHooks():
             run_container_hooks(step, context, "creating")
         case s.SetHostname():
@@ -159,6 +157,24 @@ def run_container_hooks(
     from pyoci.engine.hooks import run_hooks
 
     run_hooks(step.kind, step.hooks, context.hook_state(status), env)
+
+
+def await_main(step: s.AwaitUnit | s.AwaitIdMaps | s.AwaitHost, context: InitContext) -> None:
+    """Wait for main to have done its part."""
+    match step:
+        case s.AwaitUnit():
+            await_unit(context.sync_fd)
+        case s.AwaitIdMaps():
+            await_id_maps(context)
+        case s.AwaitHost():
+            await_host(context.sync_fd)
+
+
+def await_unit(sync_fd: int) -> None:
+    """Wait for main to say that we are in the cgroup."""
+    kind, _ = sync.receive(sync_fd)
+    if kind != sync.UNIT_STARTED:
+        raise StepError("", "", "main ended before the unit was started")
 
 
 def await_id_maps(context: InitContext) -> None:

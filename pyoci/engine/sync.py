@@ -4,6 +4,7 @@
      | ------------- clone3 ----------------------> |
      | <------------------------- sibling NUMBER -- |  only a pid namespace in a joined user one:
      | -- adopted --------------------------------> |  init proper; who made it has ended
+     | -- unit_started ---------------------------> |  only where systemd makes the cgroup
      | -- ids_mapped -----------------------------> |  only with a new user namespace
      |                                              |  namespaces, mounts, devices
      | <----------------------------- host_hooks -- |  only if main has steps beside
@@ -39,6 +40,7 @@ from pyoci.record import Record
 
 SIBLING = b"sibling"
 ADOPTED = b"adopted"
+UNIT_STARTED = b"unit_started"
 IDS_MAPPED = b"ids_mapped"
 HOST_HOOKS = b"host_hooks"
 HOOKS_DONE = b"hooks_done"

@@ -47,11 +47,7 @@ def update(
         plan = plan_resources(select_changes(merged, given))
         for note in plan.notes:
             log("warning", note)
-        _apply(
-            cgroup_of(state),
-            plan,
-            lambda: store.write_config(container.dir_fd, config),
-        )
+        _apply(state, plan, lambda: store.write_config(container.dir_fd, config))
 
 
 def _check_status(container: Container) -> ContainerState:
@@ -60,11 +56,17 @@ def _check_status(container: Container) -> ContainerState:
     return state
 
 
-def _apply(path: str, plan: ResourcePlan, keep: Callable[[], None]) -> None:
+def _apply(state: ContainerState, plan: ResourcePlan, keep: Callable[[], None]) -> None:
+    path = cgroup_of(state)
     for check in plan.checks:
         check_usage(path, check)
     _enable_controllers(path, plan)
-    Changes(path).apply(plan.writes, keep)
+    if not state.unit:
+        Changes(path).apply(plan.writes, keep)
+        return
+    from pyoci.engine.unit import change_limits
+
+    change_limits(state, plan.writes, keep)
 
 
 def _enable_controllers(path: str, plan: ResourcePlan) -> None:

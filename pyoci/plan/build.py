@@ -60,16 +60,26 @@ def build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePl
 
         extended = with_socket(spec, request)
         if extended is not spec:
-            return mark(_build_plan(extended, request, facts), extended)
-    return _build_plan(spec, request, facts)
+            return mark(_build_with_cgroup(extended, request, facts), extended)
+    return _build_with_cgroup(spec, request, facts)
 
 
-def _build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePlan:
-    _check_supported(spec, request, facts)
+def _build_with_cgroup(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreatePlan:
+    """The plan with the container's cgroup made by us, or by systemd."""
+    if not request.systemd_cgroup:
+        cgroup = plan_cgroups_path(spec.linux.cgroups_path, request.container_id, facts)
+        return _build_plan(spec, request, facts, cgroup)
+    from pyoci.plan.systemd.unit import add_unit, plan_unit
+
+    unit = plan_unit(spec, request, facts)
+    return add_unit(_build_plan(spec, request, facts, unit.cgroup), unit, spec, facts)
+
+
+def _build_plan(spec: Spec, request: CreateRequest, facts: HostFacts, cgroup: str) -> CreatePlan:
+    _check_supported(spec, facts)
     namespaces = NamespacePlan(
         spec.linux.namespaces, spec.linux.time_offsets, privileged=facts.euid == 0
     )
-    cgroup = plan_cgroups_path(spec.linux.cgroups_path, request.container_id, facts)
     warnings: list[str] = []
     start = _plan_start(spec)
     before = _plan_before(namespaces, cgroup)
@@ -124,14 +134,13 @@ def _build_plan(spec: Spec, request: CreateRequest, facts: HostFacts) -> CreateP
     )
 
 
-def _check_supported(spec: Spec, request: CreateRequest, facts: HostFacts) -> None:
+def _check_supported(spec: Spec, facts: HostFacts) -> None:
     if facts.euid != 0:
         from pyoci.plan.rootless import check_rootless
 
         check_rootless(spec, facts)
     linux = spec.linux
     asked = {
-        "--systemd-cgroup": request.systemd_cgroup,
         "linux.intelRdt": linux.intel_rdt,
     }
     for name, value in asked.items():

@@ -40,7 +40,8 @@ def plan_features() -> dict[str, Any]:
         "linux": _linux(),
         # The name is runc's: engines ask any runtime by it.
         "annotations": {"org.opencontainers.runc.checkpoint.enabled": "false"},
-        "potentiallyUnsafeConfigAnnotations": [],
+        # Ending in a dot: all that begin so.
+        "potentiallyUnsafeConfigAnnotations": ["org.systemd.property."],
     }
 
 
@@ -51,8 +52,8 @@ def _linux() -> dict[str, Any]:
         "cgroup": {
             "v1": False,
             "v2": True,
-            "systemd": False,
-            "systemdUser": False,
+            "systemd": True,
+            "systemdUser": True,
             "rdma": True,
         },
         "seccomp": {

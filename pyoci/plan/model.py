@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyoci.plan.step_types import BeforeStep, BesideStep, InitStep, LimitStep
     from pyoci.plan.steps import ExecuteProcess, LoadSeccomp, RunHooks
+    from pyoci.plan.systemd.model import SystemdFacts, UnitPlan
     from pyoci.spec.model import Hooks
 
 
@@ -40,6 +41,7 @@ class HostFacts(Record):
     `modules` are the security modules that label processes: read for a config that wants one.
     `rootless` is whether it is tolerated that cgroups are not permitted; the caller may then make
     one in `parent_cgroup`, None for nowhere.
+    `systemd` is looked for only if it shall make the cgroup.
     """
 
     machine: str
@@ -50,6 +52,7 @@ class HostFacts(Record):
     egid: int = 0
     rootless: bool = False
     parent_cgroup: str | None = None
+    systemd: SystemdFacts | None = None
 
 
 class CreatePlan(Record):
@@ -60,7 +63,8 @@ class CreatePlan(Record):
     `init` what init does until its program is to be found, `ready` the filter if it
     has a listener, `start` the hooks and any other filter between start and execve,
     `process` the program (None: config.json has none). With `notify` the state directory has one
-    for a socket that the container sends to as services do.
+    for a socket that the container sends to as services do. `unit` is what has the cgroup where
+    systemd makes it.
     """
 
     container_id: str
@@ -80,3 +84,4 @@ class CreatePlan(Record):
     warnings: tuple[str, ...] = ()
     ready: tuple[LoadSeccomp, ...] = ()
     notify: bool = False
+    unit: UnitPlan | None = None

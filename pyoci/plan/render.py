@@ -38,6 +38,8 @@ def render_text(plan: CreatePlan) -> str:
         f"rootfs    {plan.rootfs}",
         f"cgroup    {plan.cgroup or 'none'}",
     ]
+    if plan.unit is not None:
+        lines.append(f"unit      {plan.unit.name} in {plan.unit.slice}")
     for name, title in _SECTIONS + _LATER_HOOKS:
         steps = _steps(plan, name)
         if name == "start" and plan.process is not None:
@@ -81,6 +83,8 @@ def render_json(plan: CreatePlan) -> dict[str, object]:
         "rootfs": plan.rootfs,
         "cgroup": plan.cgroup,
     }
+    if plan.unit is not None:
+        made["unit"] = _plain(plan.unit)
     for name, _ in _SECTIONS + _LATER_HOOKS:
         made[name] = [_to_dict(step) for step in _steps(plan, name)]
     made["process"] = _to_dict(plan.process) if plan.process is not None else None
@@ -169,6 +173,12 @@ def _cgroup_write(step: s.WriteCgroup) -> str:
     return f"{words} if it is there" if step.optional else words
 
 
+def _properties(step: s.StartUnit | s.SetUnitProperties) -> str:
+    from pyoci.plan.systemd.words import describe_property
+
+    return ", ".join([describe_property(made) for made in step.properties])
+
+
 def _execution(step: s.ExecuteProcess) -> str:
     words = f"execute {' '.join(map(repr, step.args))}"
     if not step.preserve_fds:
@@ -245,6 +255,8 @@ _WORDS: dict[type[s.Step], Callable[..., str]] = {
         f"attach device filter of the default and {len(step.rules)} more rules"
         f"{', if permitted' if step.optional else ''}"
     ),
+    s.StartUnit: lambda step: f"start unit {step.unit}: {_properties(step)}",
+    s.SetUnitProperties: lambda step: f"set properties of unit {step.unit}: {_properties(step)}",
     s.OpenNamespace: lambda step: (
         f"{'enter' if step.enter else 'open'} {step.kind} namespace {step.path}"
     ),
@@ -259,6 +271,7 @@ _WORDS: dict[type[s.Step], Callable[..., str]] = {
     s.RunHooks: _hooks,
     s.SendSeccompListener: lambda step: f"send the seccomp listener to {step.path}",
     s.SendPidfd: lambda step: f"send init's pidfd to {step.path}",
+    s.AwaitUnit: lambda step: "wait to be in the unit's cgroup",
     s.AwaitIdMaps: lambda step: "wait for the id maps, become 0:0",
     s.JoinNamespace: lambda step: f"join {step.kind} namespace",
     s.BecomeRoot: lambda step: "become 0:0 of the joined user namespace",

@@ -10,9 +10,16 @@ from pyoci.plan import steps as s
 BeforeStep: TypeAlias = (
     s.MakeCgroup | s.OpenNamespace | s.OpenSource | s.ConnectConsole | s.CloneInit
 )
-LimitStep: TypeAlias = s.EnableControllers | s.WriteCgroup | s.DelegateCgroup | s.AttachDeviceFilter
+LimitStep: TypeAlias = (
+    s.EnableControllers
+    | s.SetUnitProperties
+    | s.WriteCgroup
+    | s.DelegateCgroup
+    | s.AttachDeviceFilter
+)
 BesideStep: TypeAlias = (
-    s.WriteIdMaps
+    s.StartUnit
+    | s.WriteIdMaps
     | s.SetOomScoreAdj
     | s.MoveNetDevice
     | s.RunHooks
@@ -20,7 +27,8 @@ BesideStep: TypeAlias = (
     | s.SendPidfd
 )
 NamespaceInitStep: TypeAlias = (
-    s.AwaitIdMaps
+    s.AwaitUnit
+    | s.AwaitIdMaps
     | s.JoinNamespace
     | s.BecomeRoot
     | s.UnshareNamespaces

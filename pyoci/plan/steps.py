@@ -12,6 +12,7 @@ from pyoci.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pyoci.plan.systemd.model import Property
     from pyoci.spec.model import DeviceRule, Hook, IdMapping
 
 
@@ -66,6 +67,20 @@ class AttachDeviceFilter(Step):
     optional: bool = False
 
 
+class StartUnit(Step):
+    """Have systemd start this unit with init in it, and tell init so."""
+
+    unit: str
+    properties: tuple[Property, ...]
+
+
+class SetUnitProperties(Step):
+    """Have systemd change these properties of the unit, as long as it runs."""
+
+    unit: str
+    properties: tuple[Property, ...]
+
+
 class OpenNamespace(Step):
     """Open the namespace to join at a host path, check its type; `enter` it, for our children."""
 
@@ -99,7 +114,7 @@ class ConnectConsole(Step):
 
 
 class CloneInit(Step):
-    """Make init with new namespaces of these kinds, in the container's cgroup."""
+    """Make init with new namespaces of these kinds, in the container's cgroup if that is made."""
 
     kinds: tuple[str, ...]
 
@@ -149,6 +164,10 @@ class RunHooks(Step):
 
 
 # --- init
+
+
+class AwaitUnit(Step):
+    """Wait until systemd has moved us into the container's cgroup."""
 
 
 class AwaitIdMaps(Step):

@@ -13,7 +13,7 @@ import posix
 from pyoci import jsonio
 from pyoci.errors import ContainerExists, ContainerNotFound, StateError, describe_oserror
 from pyoci.paths import clean
-from pyoci.record import Record
+from pyoci.record import Record, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ class ContainerState(Record):
     """What is kept of a container; pids are ours, times in clock ticks since boot.
 
     `cgroup_path` is empty for one without: an ordinary user may be given none.
+    Where systemd makes the cgroup: the unit that has it, the bus its manager is
+    on, the description that it is known by, and the inode of its cgroup, once
+    it is started.
     """
 
     container_id: str
@@ -48,12 +51,16 @@ class ContainerState(Record):
     being_created: bool = False
     own_pid_namespace: bool = True
     exit_status: int | None = None  # of init, where somebody knew it
+    unit: str = ""
+    unit_bus: str = ""
+    unit_description: str = ""
+    unit_inode: int = 0
 
 
 def to_json(state: ContainerState) -> dict[str, object]:
     """The members of state.json; runc's names where they mean the same."""
     known = {} if state.exit_status is None else {"exit_status": state.exit_status}
-    return {
+    members: dict[str, object] = {
         "id": state.container_id,
         "ociVersion": state.oci_version,
         "init_process_pid": state.pid,
@@ -72,6 +79,14 @@ def to_json(state: ContainerState) -> dict[str, object]:
             **known,
         },
     }
+    if state.unit:
+        members["systemd"] = {
+            "unit": state.unit,
+            "bus": state.unit_bus,
+            "description": state.unit_description,
+            "cgroup_inode": state.unit_inode,
+        }
+    return members
 
 
 def from_json(value: object, container_id: str) -> ContainerState:
@@ -79,15 +94,16 @@ def from_json(value: object, container_id: str) -> ContainerState:
     top = _Members(value, container_id)
     ours = _Members(top.get("pyoci", dict), container_id)
     annotations = top.get("annotations", dict)
-    made = ours.get("cgroups_made", list)
-    if not all(isinstance(text, str) for text in [*annotations.values(), *made]):
+    cgroups_made = ours.get("cgroups_made", list)
+    if not all(isinstance(text, str) for text in [*annotations.values(), *cgroups_made]):
         raise damaged(container_id, "an entry is no string")
     paths = top.get("cgroup_paths", dict)
     has_none = paths == {"": None}
     cgroup_path = "" if has_none else _Members(paths, container_id).get("", str)
-    if not all(_is_cgroup_path(path) for path in [*([] if has_none else [cgroup_path]), *made]):
+    known = [] if has_none else [cgroup_path]
+    if not all(_is_cgroup_path(path) for path in [*known, *cgroups_made]):
         raise damaged(container_id, "a cgroup path leads elsewhere")
-    return ContainerState(
+    made = ContainerState(
         container_id=container_id,
         oci_version=top.get("ociVersion", str),
         bundle=top.get("bundle", str),
@@ -95,7 +111,7 @@ def from_json(value: object, container_id: str) -> ContainerState:
         created=top.get("created", str),
         annotations=tuple(annotations.items()),
         cgroup_path=cgroup_path,
-        cgroups_made=tuple(made),
+        cgroups_made=tuple(cgroups_made),
         pid=top.get("init_process_pid", int),
         start_time=top.get("init_process_start", int),
         creator_pid=ours.get("creator_pid", int),
@@ -103,6 +119,20 @@ def from_json(value: object, container_id: str) -> ContainerState:
         being_created=ours.get("being_created", bool),
         own_pid_namespace=ours.get("own_pid_namespace", bool),
         exit_status=ours.get("exit_status", int) if "exit_status" in ours.value else None,
+    )
+    return _add_unit(made, top.value["systemd"]) if "systemd" in top.value else made
+
+
+def _add_unit(state: ContainerState, value: object) -> ContainerState:
+    unit = _Members(value, state.container_id)
+    if not unit.get("unit", str):
+        raise damaged(state.container_id, "the unit has no name")
+    return replace(
+        state,
+        unit=unit.get("unit", str),
+        unit_bus=unit.get("bus", str),
+        unit_description=unit.get("description", str),
+        unit_inode=unit.get("cgroup_inode", int),
     )
 
 

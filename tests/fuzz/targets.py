@@ -28,7 +28,7 @@ from pyoci.cli.request import create_request
 from pyoci.cli.signals import parse_signal
 from pyoci.engine import query
 from pyoci.engine.containers import UNTYPED_ERRORS, Container
-from pyoci.engine.exec import read_process_file
+from pyoci.engine.process_file import read_process_file
 from pyoci.engine.remove import read_hooks
 from pyoci.errors import InternalError, PyociError
 from pyoci.host.resources import read_resources

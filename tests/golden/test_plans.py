@@ -14,8 +14,9 @@ import pytest
 
 from pyoci.plan.mounts import known_options
 from pyoci.plan.render import render_text
+from pyoci.plan.systemd.model import SystemdFacts
 from pyoci.record import replace
-from tests.support.planning import FACTS, plan_config
+from tests.support.planning import FACTS, SYSTEMD_FACTS, plan_config
 
 PLANS = Path(__file__).parent / "plans"
 NAMES = sorted(path.stem for path in PLANS.glob("*.json"))
@@ -24,14 +25,24 @@ REQUESTS: dict[str, dict[str, object]] = {
     "request-options": {
         "no_pivot": True, "no_new_keyring": True, "preserve_fds": 3, "listen_fds": 2,
     },
+    "systemd": {"systemd_cgroup": True},
+    "systemd-user": {"systemd_cgroup": True},
     "terminal": {"console_socket": "/run/console", "pidfd_socket": "/run/pidfd"},
 }  # fmt: skip
 # The machine where it has something that others have not.
 USER = replace(FACTS, euid=1000, egid=1000, rootless=True)
+USERS_MANAGER = SystemdFacts(
+    address="unix:path=/run/user/1000/bus",
+    is_users=True,
+    version=243,
+    cgroup="/user.slice/user-1000.slice/user@1000.service",
+)
 MACHINES = {
     "labels": replace(FACTS, modules=("apparmor", "selinux")),
     "rootless": USER,
     "rootless-delegated": replace(USER, parent_cgroup="/user.slice/session"),
+    "systemd": SYSTEMD_FACTS,
+    "systemd-user": replace(SYSTEMD_FACTS, euid=1000, systemd=USERS_MANAGER),
 }
 
 

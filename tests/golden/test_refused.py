@@ -9,7 +9,7 @@ import pytest
 from pyoci.errors import ConfigError, PyociError, UnsupportedError
 from pyoci.plan.model import HostFacts
 from pyoci.record import replace
-from tests.support.planning import FACTS, make_config, plan_config
+from tests.support.planning import FACTS, SYSTEMD_FACTS, make_config, plan_config
 
 BIND = {"destination": "/d", "type": "bind", "source": "/s"}
 FIFO = {"path": "/dev/x", "type": "p"}
@@ -192,9 +192,24 @@ def test_not_yet(name: str) -> None:
     assert type(error) is UnsupportedError
 
 
-def test_an_option_that_is_not_there_yet() -> None:
-    error = refuse(make_config(), systemd_cgroup=True)
-    assert error.message == "--systemd-cgroup: not supported by this version of pyoci"
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        (
+            {"linux": {"cgroupsPath": "/a/b"}},
+            'linux.cgroupsPath: expected "slice:prefix:name" for systemd cgroups, got "/a/b"',
+        ),
+        (
+            {"annotations": {"org.systemd.property.CollectMode": "inactive"}},
+            "annotations['org.systemd.property.CollectMode']: 'inactive': 'inactive' is no value",
+        ),
+    ],
+)
+def test_no_unit_of_systemd(members: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        plan_config(make_config(**members), SYSTEMD_FACTS, systemd_cgroup=True)
+    assert caught.value.message == message
+    plan_config(make_config(**members))  # they mean nothing, or something else, without it
 
 
 def test_a_machine_without_cgroups() -> None:

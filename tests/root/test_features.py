@@ -33,7 +33,10 @@ def test_what_callers_look_at(pyoci: Path) -> None:
     assert "rro" in found["mountOptions"]
     assert found["linux"]["mountExtensions"]["idmap"]["enabled"] is True
     # Docker: annotations of a config that it must not let a user set.
-    assert found["potentiallyUnsafeConfigAnnotations"] == []
+    assert found["potentiallyUnsafeConfigAnnotations"] == ["org.systemd.property."]
+    # CRI-O, kubelet: whether the cgroup driver can be systemd.
+    assert found["linux"]["cgroup"]["systemd"] is True
+    assert found["linux"]["cgroup"]["systemdUser"] is True
 
 
 def test_every_mount_option_but_a_few_is_taken_by_tmpfs(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyoci.plan.build import build_plan
 from pyoci.plan.model import CreateRequest, HostFacts
+from pyoci.plan.systemd.model import SystemdFacts
 from pyoci.record import replace
 from pyoci.spec.accept import accept
 from pyoci.spec.document import parse_document
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 FACTS = HostFacts(
     machine="x86_64", euid=0, cgroup_mount="/sys/fs/cgroup", own_cgroup="/user.slice/session"
+)
+SYSTEMD_FACTS = replace(
+    FACTS,
+    systemd=SystemdFacts(
+        address="unix:path=/run/dbus/system_bus_socket", is_users=False, version=252, cgroup=""
+    ),
 )
 REQUEST = CreateRequest(command="create", container_id="web", bundle="/bundle", root="/run/pyoci")
 NAMESPACES = ("pid", "network", "ipc", "uts", "mount")

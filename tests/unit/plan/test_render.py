@@ -12,6 +12,7 @@ from pyoci.plan import labels, scheduling
 from pyoci.plan import rootfs_steps as r
 from pyoci.plan import steps as s
 from pyoci.plan.render import describe, render_json, render_text
+from pyoci.plan.systemd.model import Property
 from tests.support.planning import NAMESPACES, make_config, plan_config
 
 BASES = (s.Step, r.RootfsStep, s.ProcessStep, r.Mount, s.SchedulingStep, s.LabelStep)
@@ -36,6 +37,7 @@ VALUES = {
     "tuple[DeviceRule, ...]": (),
     "tuple[IdMapping, ...]": (),
     "tuple[Hook, ...]": (),
+    "tuple[Property, ...]": (Property(name="Delegate", signature="b", value=True),),
 }
 
 

@@ -38,6 +38,10 @@ STATE = ContainerState(
     being_created=True,
     own_pid_namespace=False,
     exit_status=3,
+    unit="pyoci-web.scope",
+    unit_bus="unix:path=/run/dbus/system_bus_socket",
+    unit_description="pyoci container web in /run/pyoci",
+    unit_inode=11,
 )
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5)
@@ -61,6 +65,14 @@ states = st.builds(
     own_pid_namespace=st.booleans(),
     exit_status=st.none() | st.integers(0, 255),
 )
+units = st.fixed_dictionaries(
+    {
+        "unit": texts.filter(bool),
+        "unit_bus": texts,
+        "unit_description": texts,
+        "unit_inode": numbers,
+    }
+)
 junk = st.sampled_from([None, True, False, 0, -1, 1.5, "", "x", [], ["x"], [1], {}, {"": 1}])
 
 
@@ -82,8 +94,9 @@ def dir_fd(root: str) -> Iterator[int]:
 # --- the document
 
 
-@given(states)
-def test_round_trip(state: ContainerState) -> None:
+@given(states, st.just({}) | units)
+def test_round_trip(state: ContainerState, unit: dict[str, Any]) -> None:
+    state = replace(state, **unit)
     written = jsonio.dumps(to_json(state))
     assert from_json(jsonio.loads(written), "web") == state
     assert json.loads(written)["id"] == "web"
@@ -94,6 +107,16 @@ def test_names_are_runcs_where_they_mean_the_same() -> None:
     assert made["init_process_pid"] == 7
     assert made["init_process_start"] == 8
     assert made["cgroup_paths"] == {"": "/sys/fs/cgroup/web"}
+
+
+def test_systemd_is_only_in_a_state_that_has_a_unit() -> None:
+    assert to_json(STATE)["systemd"] == {
+        "unit": "pyoci-web.scope",
+        "bus": "unix:path=/run/dbus/system_bus_socket",
+        "description": "pyoci container web in /run/pyoci",
+        "cgroup_inode": 11,
+    }
+    assert "systemd" not in to_json(replace(STATE, unit=""))
 
 
 def places(value: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -142,6 +165,7 @@ def test_every_member_is_needed() -> None:
     document = to_json(STATE)
     free = {
         ("id",),
+        ("systemd",),
         ("pyoci", "exit_status"),
         *(("annotations", key) for key, _ in STATE.annotations),
     }
