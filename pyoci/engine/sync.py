@@ -132,6 +132,8 @@ def receive_message(fd: int) -> tuple[bytes, bytes]:
     try:
         message = posix.read(fd, _LIMIT)
     except ConnectionResetError:
-        return END, b""
+        # The other side has ended without reading our last message. That is told first, and once:
+        # what it said before is still to come (unix(7)).
+        message = posix.read(fd, _LIMIT)
     kind, _, content = message.partition(b" ")
     return kind, content

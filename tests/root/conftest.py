@@ -29,6 +29,7 @@ from tests.support.containers import (
     make_applets,
     make_config,
 )
+from tests.support.rootless import delegated, rootless  # noqa: F401  (fixtures)
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBERS = itertools.count(1)

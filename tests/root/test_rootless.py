@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
+import pty
 import shutil
 import signal
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 
-from pyoci.spec.defaults import default_config
-from tests.support.containers import Config, MakeBundle, merge, reap_children, wait_exit, wait_until
+from tests.support.containers import Config, merge, wait_exit, wait_until
 from tests.support.mounts import bind
 from tests.support.rootless import (
     GID,
@@ -22,59 +20,11 @@ from tests.support.rootless import (
     SINGLE,
     SUBORDINATE,
     UID,
+    Make,
     Rootless,
-    make_delegated,
-    remove_delegated,
+    await_stop,
 )
-
-Make: TypeAlias = Callable[..., Rootless]
-
-
-@pytest.fixture
-def rootless(pyoci: Path, tmp_path: Path, test_name: str, bundle: MakeBundle) -> Iterator[Make]:
-    """Makes containers of the user from what `spec --rootless` writes, with these members."""
-    with contextlib.ExitStack() as stack:
-
-        def make(*args: str, **members: Any) -> Rootless:  # noqa: ANN401
-            made = bundle(*args)
-            config = json.loads(json.dumps(default_config(rootless=True, uid=UID, gid=GID)))
-            process = {"terminal": False, "args": list(args)}
-            made.config = merge(merge(config, {"process": process}), members)
-            made.write()
-            container = Rootless(pyoci, tmp_path, made, f"{test_name}.{made.path.name}")
-            stack.callback(container.clean_up)
-            return container
-
-        check_reach(make, pyoci)
-        yield make
-    assert not list((tmp_path / "run").glob("pyoci/*"))
-
-
-def check_reach(make: Make, pyoci: Path) -> None:
-    """Skip where the user cannot get to the runtime, or to its interpreter."""
-    if make("true").call("--version").rc:
-        pytest.skip(f"{pyoci} or its interpreter is root's alone")
-
-
-@pytest.fixture
-def delegated(test_name: str) -> Iterator[Path]:
-    """The cgroup that the user's calls come from, in one that is delegated to him."""
-    session = make_delegated(test_name)
-    if session is None:
-        pytest.skip("needs a cgroup2 filesystem")
-    yield session
-    wait_until(lambda: "populated 0" in (session.parent / "cgroup.events").read_text())
-    remove_delegated(session)
-
-
-def await_stop(c: Rootless) -> None:
-    """Wait for the end of init; its pid namespace ends when what exec made is reaped, by us."""
-
-    def stopped() -> bool:
-        reap_children(set())
-        return c.status == "stopped"
-
-    wait_until(stopped)
+from tests.support.terminals import read_until_hangup
 
 
 def with_ranges(config: Config | None = None, **members: Any) -> Config:  # noqa: ANN401
@@ -310,6 +260,28 @@ def test_oom_score_adj_may_only_rise(rootless: Make, score: int) -> None:
     assert c.exec("cat", "/proc/self/oom_score_adj").ok().stdout.strip() == wanted
 
 
+def test_a_terminal(rootless: Make) -> None:
+    c = rootless("sh", "-c", "tty; test -c /dev/console && echo console; read x; exit 5")
+    c.bundle.config["process"]["terminal"] = True
+    c.bundle.write()
+    pid, master = pty.fork()
+    if pid == 0:
+        words = [*c.program, "run", "--bundle", f"/mnt/{c.bundle.path.name}", c.id]
+        os.execvpe(words[0], words, c.environment)  # noqa: S606
+    os.write(master, b"x\n")
+    said = read_until_hangup(master).decode()
+    os.close(master)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 5
+    assert "/dev/pts/0" in said
+    assert "console\r\n" in said
+
+
+def test_parameters_of_its_user_namespace(rootless: Make) -> None:
+    sysctl = {"user.max_uts_namespaces": "7"}
+    c = rootless("sysctl", "-n", *sysctl, linux={"sysctl": sysctl})
+    assert c.run().ok().stdout == "7\n"
+
+
 def test_hooks_are_the_users(rootless: Make, tmp_path: Path) -> None:
     said = tmp_path / "run" / "said"
     args = ["sh", "-c", "id -u >>/mnt/run/said"]
@@ -471,9 +443,11 @@ def test_a_cgroup_namespace_in_a_delegated_cgroup(delegated: Path, rootless: Mak
 
 
 def test_a_controller_that_is_not_there(delegated: Path, rootless: Make) -> None:
-    c = rootless("true", linux={"resources": {"hugepageLimits": [{"pageSize": "2MB", "limit": 0}]}})
+    above = delegated.parent.parent / "cgroup.subtree_control"
+    above.write_text(" ".join(f"-{name}" for name in above.read_text().split()))
+    c = rootless("true", linux={"resources": {"pids": {"limit": 9}}})
     c.cgroup_path = delegated
-    c.run().failed("linux.resources.hugepageLimits[0]", "controller hugetlb is not available")
+    c.run().failed("linux.resources.pids.limit", "controller pids is not available")
     assert [path.name for path in delegated.parent.iterdir() if path.is_dir()] == ["session"]
 
 

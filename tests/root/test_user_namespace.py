@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from tests.support.containers import Config, Container, MakeContainer, Result
 from tests.support.mounts import run_in_namespace
 from tests.support.namespaces import read_own
+from tests.support.user_namespaces import ROOT_ID
 from tests.support.user_namespaces import mapped as mapped_anywhere
 
 
@@ -113,3 +116,64 @@ def test_mounts_in_a_user_namespace(container: MakeContainer, options: str) -> N
     kept = "" if options == "tmpfs" else "group\npasswd\n"
     assert done.stdout == f"{kept}0\n"
     assert ("Read-only file system" in done.stderr) is (options == "readonly")
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("options", ["ro", "rw"])
+def test_the_cgroup_in_a_user_namespace(container: MakeContainer, own: bool, options: str) -> None:
+    """It can be looked at; without the right to it, that it is writable is no use."""
+    script = "cat /sys/fs/cgroup/cgroup.procs | head -n 1; mkdir /sys/fs/cgroup/x"
+    c = mapped_anywhere(container, "sh", "-c", script)
+    c.bundle.config["mounts"][-1]["options"] = [options]
+    if own:
+        c.bundle.config["linux"]["namespaces"].append({"type": "cgroup"})
+    c.bundle.write()
+    done = c.run()
+    if own and options == "rw":  # the cgroup is then root's, of the user namespace
+        assert (done.stdout, done.stderr) == ("1\n", "")
+        return
+    assert done.stdout == "1\n"
+    reason = "Read-only file system" if options == "ro" else "Permission denied"
+    assert reason in done.stderr
+
+
+def test_a_stream_of_the_namespaces_root_becomes_the_users(container: MakeContainer) -> None:
+    user = {"uid": 5, "gid": 0}
+    c = mapped_anywhere(container, "sh", "-c", "echo x >/proc/self/fd/1", process={"user": user})
+    c.stdout_path.touch()
+    os.chown(c.stdout_path, ROOT_ID, ROOT_ID)
+    with c.stdout_path.open("ab") as out:
+        c.run(stdout=out).ok()
+    assert c.stdout_path.stat().st_uid == ROOT_ID + 5
+    assert c.read_stdout() == "x\n"
+
+
+def test_a_stream_of_the_hosts_stays_the_hosts(container: MakeContainer) -> None:
+    c = mapped_anywhere(container, "sh", "-c", "echo x", process={"user": {"uid": 5, "gid": 0}})
+    with c.stdout_path.open("ab") as out:
+        c.run(stdout=out).ok()
+    assert (c.stdout_path.stat().st_uid, c.read_stdout()) == (0, "x\n")
+
+
+def test_parameters_of_the_user_namespace(container: MakeContainer) -> None:
+    c = mapped_anywhere(container, "cat", "/proc/sys/user/max_uts_namespaces",
+                        linux={"sysctl": {"user.max_uts_namespaces": "7"}})  # fmt: skip
+    assert c.run().ok().stdout == "7\n"
+
+
+def test_setgroups_that_the_joined_namespace_denies(container: MakeContainer) -> None:
+    command = ["unshare", "--user", "--map-root-user", "sh", "-c", "echo ready; exec cat"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"ready\n"
+        path = f"/proc/{holder.pid}/ns/user"
+        join = {"type": "user", "path": path}
+        c = container("id")
+        c.bundle.config["linux"]["namespaces"].append(join)
+        c.bundle.config["mounts"][2]["options"].remove("gid=5")
+        c.bundle.write()
+        assert c.run().ok().stdout.startswith("uid=0(root) gid=0(root)")
+        c.bundle.config["process"]["user"] = {"uid": 0, "gid": 0, "additionalGids": [0]}
+        c.bundle.write()
+        c.run().failed("become user 0:0", "setgroups denied", "process.user")
+        holder.communicate()

@@ -1,4 +1,4 @@
-"""Calls of the runtime by an ordinary user, in a mount namespace of the test's own.
+"""Calls of the runtime by an ordinary user, in a mount namespace of the test's own; fixtures.
 
 There the test's directory is on /mnt, where everybody gets to, and /etc/passwd, subuid and subgid
 are the test's; with a delegated cgroup the call comes from within that.
@@ -6,15 +6,27 @@ are the test's; with a delegated cgroup the call comes from within that.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shlex
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
 
-from tests.support.containers import Bundle, Container, find_cgroup2
+import pytest
+
+from pyoci.spec.defaults import default_config
+from tests.support.containers import (
+    Bundle,
+    Container,
+    MakeBundle,
+    find_cgroup2,
+    merge,
+    reap_children,
+    wait_until,
+)
 from tests.support.user_namespaces import give
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 UID, GID = 4711, 4712
 SUBORDINATE = 600000
@@ -98,6 +110,8 @@ def make_delegated(name: str) -> Path | None:
     parent = mount / name / "delegated"
     session = parent / "session"
     session.mkdir(parents=True)
+    for controller in (parent.parent / "cgroup.controllers").read_text().split():
+        (parent.parent / "cgroup.subtree_control").write_text(f"+{controller}")
     for path in (parent, session):
         os.chown(path, UID, GID)
         for file in ("cgroup.procs", "cgroup.threads", "cgroup.subtree_control"):
@@ -109,3 +123,53 @@ def remove_delegated(session: Path) -> None:
     """Take both away again."""
     session.rmdir()
     session.parent.rmdir()
+
+
+Make: TypeAlias = Callable[..., Rootless]
+
+
+@pytest.fixture
+def rootless(pyoci: Path, tmp_path: Path, test_name: str, bundle: MakeBundle) -> Iterator[Make]:
+    """Makes containers of the user from what `spec --rootless` writes, with these members."""
+    with contextlib.ExitStack() as stack:
+
+        def make(*args: str, **members: Any) -> Rootless:  # noqa: ANN401
+            made = bundle(*args)
+            config = json.loads(json.dumps(default_config(rootless=True, uid=UID, gid=GID)))
+            process = {"terminal": False, "args": list(args)}
+            made.config = merge(merge(config, {"process": process}), members)
+            made.write()
+            container = Rootless(pyoci, tmp_path, made, f"{test_name}.{made.path.name}")
+            stack.callback(container.clean_up)
+            return container
+
+        check_reach(make, pyoci)
+        yield make
+    assert not list((tmp_path / "run").glob("pyoci/*"))
+
+
+def check_reach(make: Make, pyoci: Path) -> None:
+    """Skip where the user cannot get to the runtime, or to its interpreter."""
+    if make("true").call("--version").rc:
+        pytest.skip(f"{pyoci} or its interpreter is root's alone")
+
+
+@pytest.fixture
+def delegated(test_name: str) -> Iterator[Path]:
+    """The cgroup that the user's calls come from, in one that is delegated to him."""
+    session = make_delegated(test_name)
+    if session is None:
+        pytest.skip("needs a cgroup2 filesystem")
+    yield session
+    wait_until(lambda: "populated 0" in (session.parent / "cgroup.events").read_text())
+    remove_delegated(session)
+
+
+def await_stop(c: Rootless) -> None:
+    """Wait for the end of init; its pid namespace ends when what exec made is reaped, by us."""
+
+    def stopped() -> bool:
+        reap_children(set())
+        return c.status == "stopped"
+
+    wait_until(stopped)

@@ -22,6 +22,7 @@ from tests.root.conftest import (
     subreaper,
     test_name,
 )
+from tests.support.rootless import delegated, rootless  # noqa: F401  (fixtures)
 
 __all__ = [
     "applets",

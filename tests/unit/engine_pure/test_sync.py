@@ -69,6 +69,16 @@ def test_the_other_side_ended_with_our_message_unread(pair: tuple[int, int]) -> 
     assert sync.receive(main_fd) == (sync.END, None)
 
 
+def test_what_it_said_before_it_ended_so_arrives(pair: tuple[int, int]) -> None:
+    main_fd, init_fd = pair
+    failure = Failure(step=3, errno=2)
+    sync.send(main_fd, sync.IDS_MAPPED)
+    sync.send_failure(init_fd, failure)
+    os.close(init_fd)
+    assert sync.receive(main_fd) == (sync.FAILED, failure)
+    assert sync.receive(main_fd) == (sync.END, None)
+
+
 def test_a_failure_arrives(pair: tuple[int, int]) -> None:
     main_fd, init_fd = pair
     failure = Failure(step=3, errno=13, path="/x", detail="it\nbroke", hint="é")
