@@ -553,3 +553,56 @@ def test_root_of_a_user_namespace_in_a_delegated_cgroup(delegated: Path, rootles
     c.cgroup_path = delegated
     done = as_namespace_root(c, "run", "--bundle", f"/mnt/{c.bundle.path.name}", c.id)
     assert done.ok().stdout.strip().endswith(f"/delegated/{c.id}")
+
+
+# --- namespaces of another container of his
+
+
+def joining(rootless: Make, holder: Rootless, *args: str, kinds: str) -> Rootless:
+    """One that joins these of the holder's namespaces."""
+    c = rootless(*args, linux={"uidMappings": None, "gidMappings": None})
+    linux = c.bundle.config["linux"]
+    names = {"mount": "mnt", "network": "net"}
+    for kind in kinds.split():
+        path = f"/proc/{holder.pid}/ns/{names.get(kind, kind)}"
+        linux["namespaces"] = [n for n in linux["namespaces"] if n["type"] != kind]
+        linux["namespaces"].append({"type": kind, "path": path})
+    if "uts" in kinds:
+        c.bundle.config.pop("hostname")
+    c.bundle.write()
+    return c
+
+
+@pytest.mark.parametrize("kinds", ["user", "user pid", "user ipc uts", "ipc pid user uts"])
+def test_namespaces_are_joined(rootless: Make, kinds: str) -> None:
+    holder = rootless("sleep", "1000", **with_ranges())
+    holder.run_detached().ok()
+    script = "id -u; head -n 1 /proc/self/uid_map; "
+    script += "for n in user pid ipc uts mnt; do readlink /proc/self/ns/$n; done"
+    c = joining(rootless, holder, "sh", "-c", script, kinds=kinds)
+    words = c.run().ok().stdout.split()
+    user, *mapping = words[:4]
+    assert (user, mapping) == ("0", ["0", str(UID), "1"])
+    for kind, link in zip(("user", "pid", "ipc", "uts", "mnt"), words[4:], strict=True):
+        same = link == os.readlink(f"/proc/{holder.pid}/ns/{kind}")
+        assert same is (kind in kinds.split()), kind
+
+
+def test_a_joining_one_lives_like_any(rootless: Make) -> None:
+    holder = rootless("sleep", "1000", **with_ranges())
+    holder.run_detached().ok()
+    c = joining(rootless, holder, "sleep", "1000", kinds="user pid")
+    c.create().ok()
+    c.start().ok()
+    assert c.exec("id", "-u").ok().stdout == "0\n"
+    c.kill("KILL").ok()
+    await_stop(c)
+    c.delete().ok()
+    assert holder.status == "running"
+
+
+def test_a_namespace_of_somebody_else_is_refused(rootless: Make) -> None:
+    c = rootless("true")
+    c.bundle.config["linux"]["namespaces"][1] = {"type": "ipc", "path": "/proc/1/ns/ipc"}
+    c.bundle.write()
+    c.run().failed("open ipc namespace /proc/1/ns/ipc", "EACCES", "linux.namespaces[1]")
