@@ -101,6 +101,7 @@ _STEP_HINTS = (
         "^make all mounts",
         "does the machine forbid user namespaces (apparmor_restrict_unprivileged_userns)?",
     ),
+    ((1,), "^set RLIMIT_", "without CAP_SYS_RESOURCE a hard limit can only be lowered"),
     ((22,), "^become user", "has the user namespace a mapping for these ids?"),
     ((22,), "id=", "has the user namespace a mapping for this uid or gid?"),
     ((22,), "^mount", "the kernel refused an option: see the options of this mount"),

@@ -472,6 +472,12 @@ def test_without_a_user_namespace(rootless: Make) -> None:
     c.run().failed("clone init", "EPERM", "it takes a user namespace", "pyoci spec --rootless")
 
 
+def test_a_hard_limit_that_is_not_his_to_raise(rootless: Make) -> None:
+    limit = {"type": "RLIMIT_NOFILE", "soft": 1 << 20, "hard": 1 << 30}
+    c = rootless("true", process={"rlimits": [limit]})
+    c.run().failed("set RLIMIT_NOFILE", "EPERM", "can only be lowered", "process.rlimits[0]")
+
+
 def test_network_devices(rootless: Make) -> None:
     c = rootless("true", linux={"netDevices": {"eth0": {}}})
     c.bundle.config["linux"]["namespaces"].append({"type": "network"})
