@@ -253,16 +253,18 @@ class Joining:
     def _clone_into(self, cgroup_fd: int, entry_fd: int, process_fd: int) -> None:
         try:
             self.pid, self.pidfd = clone3(0, cgroup_fd if entry_fd < 0 else -1)
-        except PermissionError:
-            if not self.state.unit:
-                raise
-            self._clone_to_be_moved(process_fd)
         except OSError as error:
-            from pyoci.engine.exec_cgroup import clone_elsewhere
-
-            self.pid, self.pidfd = clone_elsewhere(self.state, self.plan, error)
+            self._clone_elsewhere(error, process_fd)
         if self.pid == 0:
             self._run(process_fd, entry_fd)
+
+    def _clone_elsewhere(self, error: OSError, process_fd: int) -> None:
+        if self.state.unit and isinstance(error, PermissionError):
+            self._clone_to_be_moved(process_fd)
+            return
+        from pyoci.engine.exec_cgroup import clone_elsewhere
+
+        self.pid, self.pidfd = clone_elsewhere(self.state, self.plan, error)
 
     def _clone_to_be_moved(self, process_fd: int) -> None:
         """Make it where we are: systemd may move a process where a user may not."""
