@@ -30,10 +30,8 @@ _FLAGS = posix.O_CLOEXEC | posix.O_NOFOLLOW | posix.O_NONBLOCK
 class ContainerState(Record):
     """What is kept of a container; pids are ours, times in clock ticks since boot.
 
-    `cgroup_path` is empty for one without: an ordinary user may be given none.
-    Where systemd makes the cgroup: the unit that has it, the bus its manager is
-    on, the description that it is known by, and the inode of its cgroup, once
-    it is started.
+    Where systemd makes the cgroup: the unit that has it, its manager's bus, the description that
+    it is known by, and the inode of its cgroup, once it is started.
     """
 
     container_id: str
@@ -42,7 +40,7 @@ class ContainerState(Record):
     rootfs: str
     created: str
     annotations: tuple[tuple[str, str], ...]
-    cgroup_path: str = ""
+    cgroup_path: str = ""  # it has none
     cgroups_made: tuple[str, ...] = ()
     pid: int = 0
     start_time: int = 0
@@ -98,10 +96,9 @@ def from_json(value: object, container_id: str) -> ContainerState:
     if not all(isinstance(text, str) for text in [*annotations.values(), *cgroups_made]):
         raise damaged(container_id, "an entry is no string")
     paths = top.get("cgroup_paths", dict)
-    has_none = paths == {"": None}
-    cgroup_path = "" if has_none else _Members(paths, container_id).get("", str)
-    known = [] if has_none else [cgroup_path]
-    if not all(_is_cgroup_path(path) for path in [*known, *cgroups_made]):
+    cgroup_path = None if paths == {"": None} else _Members(paths, container_id).get("", str)
+    known = cgroups_made if cgroup_path is None else [cgroup_path, *cgroups_made]
+    if not all(_is_cgroup_path(path) for path in known):
         raise damaged(container_id, "a cgroup path leads elsewhere")
     made = ContainerState(
         container_id=container_id,
@@ -110,7 +107,7 @@ def from_json(value: object, container_id: str) -> ContainerState:
         rootfs=top.get("rootfs", str),
         created=top.get("created", str),
         annotations=tuple(annotations.items()),
-        cgroup_path=cgroup_path,
+        cgroup_path=cgroup_path or "",
         cgroups_made=tuple(cgroups_made),
         pid=top.get("init_process_pid", int),
         start_time=top.get("init_process_start", int),
