@@ -14,7 +14,7 @@ from pyoci.errors import ContainerExists, StateError, StepError, describe_oserro
 from pyoci.host.facts import read_facts
 from pyoci.host.files import read_config
 from pyoci.jsonio import dumps
-from pyoci.linux.pidfd import read_process
+from pyoci.linux.pidfd import keep_dead_children, read_process
 from pyoci.paths import absolute
 from pyoci.plan.build import build_plan
 from pyoci.plan.process import asks_for_labels
@@ -82,6 +82,7 @@ def prepare(request: CreateRequest, log: Log, *, wait_on_fifo: bool) -> Creation
     The interpreter must be protected by now (`protect_interpreter`).
     """
     _check_free(request)
+    keep_dead_children()
     check_preserved(request.listen_fds + request.preserve_fds)
     try:
         return _attempt(request, log, wait_on_fifo=wait_on_fifo)

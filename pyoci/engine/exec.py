@@ -25,7 +25,7 @@ from pyoci.errors import (
 from pyoci.linux import namespaces, prctl, signals
 from pyoci.linux.clone import clone3
 from pyoci.linux.consts import CLONE_NEWPID, O_PATH
-from pyoci.linux.pidfd import is_running, open_process, pidfd_send_signal, reap
+from pyoci.linux.pidfd import is_running, keep_dead_children, open_process, pidfd_send_signal, reap
 from pyoci.linux.sockets import seqpacket_pair
 from pyoci.plan.exec import EnterRoot, ExecFacts, plan_exec, plan_request
 from pyoci.plan.process import asks_for_labels
@@ -59,6 +59,7 @@ def exec_process(request: ExecRequest, log: Log) -> int:
     if the container's status does not allow it, else as for create.
     """
     protect_interpreter(log)
+    keep_dead_children()
     check_preserved(request.listen_fds + request.preserve_fds)
     # What we fork is a copy of us, in sight of whoever is in the container.
     prctl.set_dumpable(dumpable=False)

@@ -13,7 +13,7 @@ from pyoci import jsonio
 from pyoci.errors import StepError, describe_errno
 from pyoci.linux.clone import close_range_on_exec
 from pyoci.linux.libc import encode
-from pyoci.linux.pidfd import status_of
+from pyoci.linux.pidfd import keep_dead_children, status_of
 from pyoci.linux.signals import SIGKILL, resettable_signals
 
 TYPE_CHECKING = False
@@ -58,6 +58,7 @@ def run_hooks(kind: str, hooks: tuple[Hook, ...], state: bytes, env: tuple[str, 
     A hook without `env` gets `env`: nothing on the host's side, so that
     nothing of our caller's environment leaks into it.
     """
+    keep_dead_children()
     for index, hook in enumerate(hooks):
         try:
             run_hook(hook, state, env)
@@ -134,10 +135,12 @@ class _Running:
             while not self._turn(poller, deadline, state):
                 state = self.rest
             self._read_rest()
-            status = _reap(self.pid)
+        except BaseException:  # an interrupt too: what nobody waits for must not go on
+            self._kill()
+            raise
         finally:
             self._close()
-        self._check(status)
+        self._check(_reap(self.pid))
 
     def _turn(self, poller: poll, deadline: int | None, state: bytes) -> bool:
         """One round of waiting; whether the hook has ended."""
@@ -145,7 +148,6 @@ class _Running:
         events = dict(poller.poll(left))
         self.rest = state
         if not events and deadline is not None and monotonic_ns() >= deadline:
-            self._kill()
             message = f"hook ran past specified timeout of {self.timeout}.0s"
             raise HookError(message)
         if self.stdin in events:

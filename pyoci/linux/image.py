@@ -35,6 +35,7 @@ from pyoci.linux.consts import (
     PROT_WRITE,
 )
 from pyoci.linux.libc import address, buffer, call, function, long_function, symbol
+from pyoci.linux.pidfd import read_kernel_file
 from pyoci.linux.signals import block_signals, restore_signals
 
 TYPE_CHECKING = False
@@ -60,23 +61,12 @@ _STACK_BYTES = 16384
 
 def read_maps() -> bytes:
     """What is mapped in us (proc(5), /proc/self/maps)."""
-    return _read_all("/proc/self/maps")
+    return read_kernel_file("/proc/self/maps")
 
 
 def read_arguments() -> list[bytes]:
     """What we were called with, from the program on (proc(5), /proc/self/cmdline)."""
-    return _read_all("/proc/self/cmdline").removesuffix(b"\0").split(b"\0")
-
-
-def _read_all(path: str) -> bytes:
-    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
-    try:
-        parts = [posix.read(fd, 1 << 16)]
-        while parts[-1]:
-            parts.append(posix.read(fd, 1 << 16))
-    finally:
-        posix.close(fd)
-    return b"".join(parts)
+    return read_kernel_file("/proc/self/cmdline").removesuffix(b"\0").split(b"\0")
 
 
 def map_again(fd: int, start: int, end: int, protection: int, offset: int) -> None:
@@ -168,7 +158,7 @@ def read_seals(fd: int) -> int:
 
 def read_stat() -> list[int]:
     """The fields of /proc/self/stat from the first on; the two that are no numbers are 0."""
-    fields = _read_all("/proc/self/stat").rpartition(b")")[2].split()[1:]
+    fields = read_kernel_file("/proc/self/stat").rpartition(b")")[2].split()[1:]
     return [0, 0, 0, *map(int, fields)]
 
 

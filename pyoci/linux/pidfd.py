@@ -10,13 +10,16 @@ from pyoci.linux.consts import P_PIDFD, PIDFD_GET_INFO, PIDFD_INFO_EXIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal as _signal
     from signal import pidfd_send_signal
 else:
+    import _signal
     from _signal import pidfd_send_signal
 
 __all__ = [
     "await_status",
     "is_running",
+    "keep_dead_children",
     "open_process",
     "pidfd_getfd",
     "pidfd_send_signal",
@@ -30,6 +33,7 @@ __all__ = [
 
 
 _MAX_READS = 1 << 12
+_SIGCHLD = 17  # on every architecture that pyoci knows
 
 
 def read_kernel_file(path: str) -> bytes:
@@ -44,6 +48,12 @@ def read_kernel_file(path: str) -> bytes:
         return b"".join(parts)
     finally:
         posix.close(fd)
+
+
+def keep_dead_children() -> None:
+    """Have children stay until they are waited for, though our caller may ignore SIGCHLD."""
+    if _signal.getsignal(_SIGCHLD) == _signal.SIG_IGN:
+        _signal.signal(_SIGCHLD, _signal.SIG_DFL)
 
 
 def write_process_file(pid: int | str, name: str, value: str) -> None:

@@ -461,7 +461,7 @@ print("whole")
 
 
 def run_self_check(victim: Victim) -> subprocess.CompletedProcess[str]:
-    script = SELF_CHECK.format(library=victim.library)
+    script = SELF_CHECK.format(library=str(victim.library))
     command = [str(victim.python), victim.options, "-W", "error", "-c", script]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from conformance.spec.toolchain import build
+from tests.support.variants import Launcher, make_variant
 
 SOURCES = Path(__file__).parent / "attack"
 UNPROTECTED = '''
@@ -49,28 +50,18 @@ class Victim:
 
     def __init__(self, runtime: Path, directory: Path) -> None:
         """Make them in the directory; the modules of the runtime under test serve all."""
-        words = runtime.read_text(encoding="utf-8").split("\n", 1)
-        interpreter, options = words[0].removeprefix("#!").split()
-        library = words[1].partition("main('")[2].partition("'")[0]
+        launcher = Launcher(runtime)
         directory.mkdir()
         directory.chmod(0o755)
         self.directory = directory
         self.python = directory / "python3"
-        shutil.copy(Path(interpreter).resolve(), self.python)
-        self.options = options
-        self.library = library
-        control_library = directory / "lib"
-        make_control(Path(library), control_library)
-        launcher = f"#!{self.python} {options}\n{words[1]}"
-        self.protected = self._write("protected", launcher)
-        self.control = self._write("control", launcher.replace(library, str(control_library)))
+        shutil.copy(launcher.interpreter.resolve(), self.python)
+        self.options = launcher.options
+        self.library = launcher.library
+        make_variant(launcher.library, directory / "lib", {"engine/protect": UNPROTECTED})
+        self.protected = launcher.write(directory / "protected", self.python)
+        self.control = launcher.write(directory / "control", self.python, directory / "lib")
         self.size = self.python.stat().st_size
-
-    def _write(self, name: str, text: str) -> Path:
-        path = self.directory / name
-        path.write_text(text, encoding="utf-8")
-        path.chmod(0o755)
-        return path
 
     @property
     def inode(self) -> int:
@@ -84,17 +75,6 @@ class Victim:
     def read_loader(self) -> str:
         """The dynamic loader that it asks for (elf(5), PT_INTERP)."""
         return read_elf_interpreter(self.python.read_bytes())
-
-
-def make_control(library: Path, target: Path) -> None:
-    """The library without the protection, in sources and bytecode."""
-    shutil.copytree(library, target)
-    # The code of whole commands: without it the modules are imported one by one.
-    shutil.rmtree(target / "pyoci_commands")
-    module = target / "pyoci" / "engine" / "protect.py"
-    module.write_text(module.read_text(encoding="utf-8") + UNPROTECTED, encoding="utf-8")
-    for compiled in module.parent.glob("__pycache__/protect.*"):
-        compiled.unlink()
 
 
 def read_elf_interpreter(image: bytes) -> str:
