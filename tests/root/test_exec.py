@@ -709,7 +709,9 @@ def has_runtime(c: Container) -> bool:
     """Whether a process of the container is still the runtime, as the host sees it."""
     for pid in processes(c):
         with contextlib.suppress(FileNotFoundError):  # it has just ended
-            if os.readlink(f"/proc/{pid}/exe").startswith("/memfd:pyoci"):
+            # Hidden, or run from a mount of its own (docs/interpreter.md).
+            path = os.readlink(f"/proc/{pid}/exe")
+            if path == "/" or path.startswith("/memfd:pyoci"):
                 return True
     return False
 

@@ -29,6 +29,7 @@ from tests.support.interpreter import (
     Victim,
     build_hunter,
     build_loader,
+    can_hide,
     refuse_calls,
 )
 
@@ -36,6 +37,9 @@ pytestmark = pytest.mark.skipif(
     platform.machine() not in CALLS, reason="the attacks have no system calls for this machine"
 )
 
+needs_hiding = pytest.mark.skipif(
+    not can_hide(), reason="the kernel is built without CONFIG_CHECKPOINT_RESTORE"
+)
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 
 STRONG = ["CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_KILL"]
@@ -99,6 +103,7 @@ def read_names(c: Container) -> list[str]:
 PROGRAMS = pytest.mark.parametrize("program", ["/proc/self/exe", "/script"])
 
 
+@needs_hiding
 @pytest.mark.smoke
 @PROGRAMS
 def test_a_container_cannot_run_the_interpreter(
@@ -147,6 +152,7 @@ def test_control_a_container_in_the_foreground_holds_it(
     process.wait()
 
 
+@needs_hiding
 def test_an_exec_cannot_run_the_interpreter(victim: Victim, hostile: MakeContainer) -> None:
     c = hostile("sleep", "1000")
     c.run_detached().ok()
@@ -166,6 +172,7 @@ def test_control_an_exec_overwrites_it(victim: Victim, hostile: MakeContainer) -
     assert victim.is_overwritten()
 
 
+@needs_hiding
 @pytest.mark.parametrize("protects", [True, False], ids=["protected", "control"])
 def test_it_is_no_dynamic_loader(victim: Victim, hostile: MakeContainer, protects: bool) -> None:
     """A program of the image that asks for /proc/self/exe as its loader (PT_INTERP)."""
@@ -187,6 +194,7 @@ def test_it_is_no_dynamic_loader(victim: Victim, hostile: MakeContainer, protect
 # --- found by others in the container
 
 
+@needs_hiding
 @pytest.mark.parametrize("detached", [True, False], ids=["detached", "foreground"])
 def test_a_hunter_does_not_get_it_from_an_exec(
     victim: Victim, hostile: MakeContainer, detached: bool
@@ -219,6 +227,7 @@ def test_control_a_hunter_gets_it_from_an_exec(victim: Victim, hostile: MakeCont
     assert victim.is_overwritten()
 
 
+@needs_hiding
 @pytest.mark.parametrize("protects", [True, False], ids=["protected", "control"])
 def test_a_hunter_and_an_init_that_waits(
     victim: Victim, hostile: MakeContainer, protects: bool
@@ -241,6 +250,7 @@ def test_a_hunter_and_an_init_that_waits(
         stop(c)
 
 
+@needs_hiding
 def test_every_process_of_ours_is_hidden(victim: Victim, hostile: MakeContainer) -> None:
     """main in the foreground too: a container without a pid namespace sees it."""
     c = hostile("sleep", "1000")
@@ -342,6 +352,7 @@ def test_without_any_protection_there_is_no_container(
     running.delete("--force", preexec_fn=refuse).ok()  # which needs none
 
 
+@needs_hiding
 def test_a_mark_in_the_environment_does_not_switch_it_off(
     victim: Victim, hostile: MakeContainer
 ) -> None:
@@ -466,6 +477,7 @@ def run_self_check(victim: Victim) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@needs_hiding
 @pytest.mark.smoke
 def test_the_interpreter_is_whole_afterwards(victim: Victim) -> None:
     for _ in range(10):
@@ -473,6 +485,7 @@ def test_the_interpreter_is_whole_afterwards(victim: Victim) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (0, "whole\n", "")
 
 
+@needs_hiding
 @pytest.mark.slow
 @pytest.mark.smoke
 def test_two_thousand_times(victim: Victim, hostile: MakeContainer) -> None:

@@ -25,7 +25,7 @@ def protect_interpreter(log: object) -> None:
 '''
 MARK = b"pwned"
 
-PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_SET_MM = 22, 2, 35
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_SET_MM, PR_SET_MM_MAP_SIZE = 22, 2, 35, 15
 OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC = 1, 0x80000
 ALLOW, ERRNO = 0x7FFF0000, 0x00050000
 LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
@@ -75,6 +75,13 @@ class Victim:
     def read_loader(self) -> str:
         """The dynamic loader that it asks for (elf(5), PT_INTERP)."""
         return read_elf_interpreter(self.python.read_bytes())
+
+
+def can_hide() -> bool:
+    """Whether the kernel lets a process say what it runs (CONFIG_CHECKPOINT_RESTORE)."""
+    size = ctypes.c_uint()
+    libc = ctypes.CDLL(None)
+    return bool(libc.prctl(PR_SET_MM, PR_SET_MM_MAP_SIZE, ctypes.byref(size), 0, 0) == 0)
 
 
 def read_elf_interpreter(image: bytes) -> str:
