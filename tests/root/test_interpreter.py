@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from conformance.spec.toolchain import NoCompilerError
+from tests.support.child import in_user_namespace
 from tests.support.containers import Container, MakeContainer, reap_children, wait_until
 from tests.support.interpreter import (
     CALLS,
@@ -289,9 +290,12 @@ def test_init_is_not_dumpable_from_its_birth_on_where_others_see_it(
 # --- where the kernel does not let us hide it
 
 
-def test_a_read_only_mount_is_the_second_choice(victim: Victim, hostile: MakeContainer) -> None:
+@pytest.mark.parametrize("refused", [NO_PRCTL, NO_MEMORY_FILE], ids=["prctl", "memfd"])
+def test_a_read_only_mount_is_the_second_choice(
+    victim: Victim, hostile: MakeContainer, refused: Refusal
+) -> None:
     c = hostile("/proc/self/exe")
-    refuse = functools.partial(refuse_calls, NO_PRCTL)
+    refuse = functools.partial(refuse_calls, refused)
     c.run_detached(preexec_fn=refuse).ok()
     c.wait_stdout(f"holds {victim.inode}\n")
     c.wait_stdout("cannot open: Read-only file system\n")
@@ -382,16 +386,16 @@ def users(pyoci: Path, test_name: str) -> Iterator[Victim]:
         yield Victim(pyoci, Path(name) / "host")
 
 
-def ask(victim: Victim, *refusals: Refusal, uid: int = USER) -> list[str]:
+def ask(victim: Victim, *refusals: Refusal, within: tuple[str, ...] = ()) -> list[str]:
     """What an ordinary user's pyoci warns of, and what it runs in the end."""
 
     def become_user() -> None:
         refuse_calls(*refusals)
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
+        os.setresgid(USER, USER, USER)
+        os.setresuid(USER, USER, USER)
 
     script = ASK.format(library=str(victim.directory / "readable"))
-    command = [str(victim.python), victim.options, "-c", script]
+    command = [*within, str(victim.python), victim.options, "-c", script]
     done = subprocess.run(
         command, capture_output=True, text=True, check=True, preexec_fn=become_user
     )
@@ -422,6 +426,18 @@ def test_where_that_is_impossible_there_is_a_warning(readable: Victim, how: str)
     assert warning.startswith(f"warning containers may write to {readable.python}: ")
     assert "EACCES" in warning
     assert path == str(readable.python)
+
+
+@pytest.mark.parametrize(
+    ("flag", "path"),
+    [("-Urm", "/memfd:pyoci (deleted)"), ("-Ur", "/memfd:pyoci-interpreter (deleted)")],
+    ids=["with its own mounts", "without"],
+)
+@needs_hiding
+def test_the_root_of_a_user_namespace(readable: Victim, flag: str, path: str) -> None:
+    """Rootless Podman calls us so."""
+    in_user_namespace(lambda: None)  # or it skips
+    assert ask(readable, within=("unshare", flag)) == [path]
 
 
 def make_writable(path: Path, how: str) -> None:
