@@ -120,8 +120,13 @@ class Relay:
 
     def _resize(self) -> None:
         """Give the container's terminal the size of ours, if there is one that has a size."""
-        size = tty.read_size(self._terminal_fd) if self._terminal_fd >= 0 else (0, 0)
-        if size != (0, 0) and self.master_fd >= 0:
+        if self._terminal_fd < 0 or self.master_fd < 0:
+            return
+        try:
+            size = tty.read_size(self._terminal_fd)
+        except OSError:  # EIO: it has gone away
+            return
+        if size != (0, 0):
             tty.set_size(self.master_fd, *size)
 
     # --- to the container

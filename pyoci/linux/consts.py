@@ -132,8 +132,7 @@ KEYCTL_DESCRIBE = 6
 # linux/close_range.h
 CLOSE_RANGE_CLOEXEC = 0x4
 
-# linux/nsfs.h, linux/sockios.h, net/if.h
-NS_GET_NSTYPE = 0xB703
+# linux/sockios.h, net/if.h
 SIOCGIFFLAGS = 0x8913
 SIOCSIFFLAGS = 0x8914
 IFF_UP = 0x1

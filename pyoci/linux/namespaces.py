@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix
 
-from pyoci.linux.consts import CLONE_NEWPID, NS_GET_NSTYPE
+from pyoci.linux.consts import CLONE_NEWPID
 from pyoci.linux.libc import call, encode, function
 
 _setns = function("setns", 2)
@@ -31,7 +31,9 @@ def open_namespace(path: str) -> int:
 
 def namespace_type(fd: int) -> int:
     """The CLONE_NEW flag of a namespace descriptor; OSError(ENOTTY) if it is none (ioctl_ns(2))."""
-    return call(_ioctl, fd, NS_GET_NSTYPE, 0)
+    from pyoci.linux.ioctls import numbers
+
+    return call(_ioctl, fd, numbers(posix.uname().machine)["NS_GET_NSTYPE"], 0)
 
 
 def leave_pid_namespace() -> None:

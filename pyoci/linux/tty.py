@@ -10,36 +10,34 @@ import posix
 import sys
 import termios
 
+from pyoci.linux.ioctls import numbers
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
 
     Attributes: TypeAlias = "list[int | list[bytes | int]]"
 
-# asm/ioctls.h: a direction is other bits on POWER.
-_ON_POWER = posix.uname().machine.startswith("ppc")
-_TIOCGPTN = 0x40045430 if _ON_POWER else 0x80045430
-_TIOCSPTLCK = 0x80045431 if _ON_POWER else 0x40045431
-_TIOCGPTPEER = 0x20005441 if _ON_POWER else 0x5441
+_NUMBERS = numbers(posix.uname().machine)
 # Where tcgetattr(3) has them in Python.
 _IFLAG, _OFLAG, _CFLAG, _LFLAG, _CC = 0, 1, 2, 3, 6
 
 
 def unlock_pty(master_fd: int) -> None:
     """Let the other end be opened (ioctl_tty(2), TIOCSPTLCK)."""
-    fcntl.ioctl(master_fd, _TIOCSPTLCK, bytes(4))
+    fcntl.ioctl(master_fd, _NUMBERS["TIOCSPTLCK"], bytes(4))
 
 
 def number_of_pty(master_fd: int) -> int:
     """The name of the other end in its devpts (ioctl_tty(2), TIOCGPTN)."""
-    found = fcntl.ioctl(master_fd, _TIOCGPTN, bytes(4))
+    found = fcntl.ioctl(master_fd, _NUMBERS["TIOCGPTN"], bytes(4))
     return int.from_bytes(found, sys.byteorder)
 
 
 def open_peer(master_fd: int) -> int:
     """A close-on-exec descriptor of the other end, whatever lies at its name (TIOCGPTPEER)."""
     flags = posix.O_RDWR | posix.O_NOCTTY | posix.O_CLOEXEC
-    return fcntl.ioctl(master_fd, _TIOCGPTPEER, flags)
+    return fcntl.ioctl(master_fd, _NUMBERS["TIOCGPTPEER"], flags)
 
 
 def set_controlling_terminal(fd: int) -> None:
@@ -61,14 +59,14 @@ def read_size(fd: int) -> tuple[int, int]:
 
 def keep_newlines(fd: int) -> None:
     r"""Have the terminal write `\n` as it is, not as `\r\n` (termios(3), ONLCR)."""
-    attributes = termios.tcgetattr(fd)
+    attributes = _get(fd)
     attributes[_OFLAG] &= ~termios.ONLCR
-    termios.tcsetattr(fd, termios.TCSANOW, attributes)
+    restore(fd, attributes)
 
 
 def end_of_file_character(fd: int) -> bytes:
     """The character that ends the input when it is typed (termios(3), VEOF)."""
-    character: bytes = termios.tcgetattr(fd)[_CC][termios.VEOF]
+    character: bytes = _get(fd)[_CC][termios.VEOF]
     return character
 
 
@@ -77,8 +75,8 @@ def make_raw(fd: int) -> Attributes:
 
     What is written is still processed: messages of ours among it stay readable.
     """
-    before: Attributes = termios.tcgetattr(fd)
-    attributes = termios.tcgetattr(fd)
+    before: Attributes = _get(fd)
+    attributes = _get(fd)
     attributes[_IFLAG] &= ~(
         termios.IGNBRK
         | termios.BRKINT
@@ -94,10 +92,20 @@ def make_raw(fd: int) -> Attributes:
         termios.ECHO | termios.ECHONL | termios.ICANON | termios.ISIG | termios.IEXTEN
     )
     attributes[_CC][termios.VMIN], attributes[_CC][termios.VTIME] = 1, 0
-    termios.tcsetattr(fd, termios.TCSANOW, attributes)
+    restore(fd, attributes)
     return before
 
 
 def restore(fd: int, attributes: Attributes) -> None:
-    """Give a terminal the settings that `make_raw` found."""
-    termios.tcsetattr(fd, termios.TCSANOW, attributes)
+    """Give a terminal the settings that `make_raw` found; OSError if it is gone."""
+    try:
+        termios.tcsetattr(fd, termios.TCSANOW, attributes)
+    except termios.error as error:  # which is no OSError
+        raise OSError(*error.args) from None
+
+
+def _get(fd: int) -> list[Any]:
+    try:
+        return termios.tcgetattr(fd)
+    except termios.error as error:
+        raise OSError(*error.args) from None

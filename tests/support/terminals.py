@@ -104,13 +104,19 @@ class OnTerminal:
         assert termios.tcgetattr(self.slave_fd) == self.before, "the terminal is not restored"
         return status
 
+    def hang_up(self) -> None:
+        """Close the terminal's window while the program runs."""
+        os.close(self.slave_fd)
+        os.close(self.master_fd)
+        self.slave_fd = self.master_fd = -1
+
     def close(self) -> None:
         """End it if it has not ended, and close the terminal."""
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-        os.close(self.slave_fd)
-        os.close(self.master_fd)
+        if self.master_fd >= 0:
+            self.hang_up()
 
 
 @contextlib.contextmanager
