@@ -128,8 +128,9 @@ def test_a_signal_ends_it_and_gives_the_terminal_back(
     running: MakeRunning, number: signal.Signals
 ) -> None:
     c = running()
-    with on_terminal(words(c, "-t", c.id, "sh", "-c", "echo ready; exec cat"), c.environment) as t:
-        t.expect("ready\r\n")
+    with on_terminal(words(c, "-t", c.id, "cat"), c.environment) as t:
+        t.type("ready\n")
+        t.expect("ready\r\nready\r\n")  # by the terminal, and by cat
         assert t.is_raw()
         os.kill(t.pid, number)
         assert t.wait() == 128 + number
@@ -137,8 +138,9 @@ def test_a_signal_ends_it_and_gives_the_terminal_back(
 
 def test_the_end_of_the_container_gives_the_terminal_back(running: MakeRunning) -> None:
     c = running()
-    with on_terminal(words(c, "-t", c.id, "sh", "-c", "echo ready; exec cat"), c.environment) as t:
-        t.expect("ready\r\n")
+    with on_terminal(words(c, "-t", c.id, "cat"), c.environment) as t:
+        t.type("ready\n")
+        t.expect("ready\r\nready\r\n")  # by the terminal, and by cat
         c.delete("--force").ok()
         assert t.wait() == 128 + signal.SIGKILL
     c.assert_gone()
