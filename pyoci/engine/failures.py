@@ -57,6 +57,11 @@ def main_error(step: Step, error: OSError) -> StepError:
 _NOT_PERMITTED = (1, 13, 30)  # EPERM, EACCES, EROFS
 
 
+def killed_error() -> StepError:
+    """The error of a create whose init was killed before it was ready: callers match the words."""
+    return StepError("init", "", "container init was OOM-killed (memory limit too low?)")
+
+
 def clone_error(step: Step, error: OSError, cgroup_path: str) -> StepError:
     """The error of a create whose clone into the cgroup failed: the cgroup itself may refuse it."""
     found = main_error(step, error)

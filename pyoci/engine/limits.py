@@ -62,6 +62,13 @@ class Limits:
         for step in steps:
             with Naming(step):
                 self._apply(step)
+        if steps and self.fresh and self.limits_memory:
+            self._check_init_lives()
+
+    @property
+    def limits_memory(self) -> bool:
+        """Whether memory.max is among the limits."""
+        return any(step.file == "memory.max" for step in self.writes)
 
     def _apply(self, step: LimitStep) -> None:
         match step:
@@ -81,6 +88,15 @@ class Limits:
             case s.AttachDeviceFilter():
                 if self.program_fd >= 0:
                     self._attach()
+
+    def _check_init_lives(self) -> None:
+        """StepError if it was more than the limit already: the kernel kills for it at once."""
+        from pyoci.engine.stillborn import was_oom_killed
+
+        if was_oom_killed(self.mount + self.cgroup):
+            from pyoci.engine.failures import killed_error
+
+            raise killed_error()
 
     def _enable(self, step: s.EnableControllers) -> None:
         from pyoci.cgroup.controllers import enable_controllers, first_uses

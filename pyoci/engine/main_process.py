@@ -62,6 +62,7 @@ class MainProcess:
         self.source_fds: dict[str, int] = {}
         self.entered = False  # a pid namespace, that init is to be born in
         self.cgroup_fd = -1
+        self.limits_memory = False
         self.entry_fd = -1  # in place of it for a cgroup that was there before
         self.pid = 0
         self.pidfd = -1
@@ -288,6 +289,7 @@ class MainProcess:
         mount = self.facts.cgroup_mount
         limits = Limits(self.plan.limits, mount, self.plan.cgroup, self.undo, fresh=fresh)
         limits.unit = self.unit
+        self.limits_memory = limits.limits_memory
         return limits
 
     def _start_unit(self, step: s.StartUnit) -> None:
@@ -374,13 +376,13 @@ class MainProcess:
         run_hooks(step.kind, step.hooks, described)
 
     def _init_failed(self, failure: sync.Failure | None) -> PyociError:
-        from pyoci.engine.failures import init_error
+        from pyoci.engine.failures import init_error, killed_error
 
         if failure is not None:
             return init_error(self.plan, failure)
         status = reap(self.pidfd)
         if status == 128 + _SIGKILL:
-            return StepError("init", "", "container init was OOM-killed (memory limit too low?)")
+            return killed_error()
         return StepError("init", "", f"init ended without a word (exit status {status})")
 
 

@@ -94,6 +94,10 @@ def _start(creation: Creation, log: Log) -> None:
 
         raise init_error(creation.plan, failure or sync.Failure(step=-1, detail=repr(kind)))
     posix.close(main.sync_fd)
+    if creation.plan.process is not None and main.limits_memory:
+        from pyoci.engine.stillborn import check_became_program
+
+        check_became_program(main.pid, main.state.cgroup_path, creation.plan.process.args[0])
     if creation.plan.hooks.poststart:
         from pyoci.engine.containers import Container
         from pyoci.engine.start import run_poststart

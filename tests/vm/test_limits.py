@@ -142,8 +142,13 @@ def test_a_low_memory_limit_is_enough_to_start(container: MakeContainer, mib: in
 
 @pytest.mark.qemu
 def test_a_limit_too_low_for_init_says_so(container: MakeContainer) -> None:
-    c = limited(container, "/bin/true", memory={"limit": 256 << 10, "swap": 256 << 10})
+    c = limited(container, "/bin/true", memory={"limit": mmap.PAGESIZE, "swap": mmap.PAGESIZE})
     c.run().failed("container init was OOM-killed (memory limit too low?)")
+    c.assert_gone()
+    # Before the hooks the limit is set, too.
+    c.bundle.config["hooks"] = {"createRuntime": [{"path": "/bin/true"}]}
+    c.bundle.write()
+    c.create().failed("container init was OOM-killed (memory limit too low?)")
     c.assert_gone()
 
 
