@@ -66,8 +66,9 @@ def exec_process(request: ExecRequest, log: Log) -> int:
     with Container(request.root, request.container_id) as container:
         container.lock()
         state = container.read_state()
-        _check_status(request, container.read_status(state))
-        running = Joining(request, state)
+        status = container.read_status(state)
+        _check_status(request, status)
+        running = Joining(request, state, status)
         try:
             _make_plan(container, running, log)
             running.connect_console()
@@ -108,10 +109,11 @@ class Joining:
 
     plan: ExecPlan
 
-    def __init__(self, request: ExecRequest, state: store.ContainerState) -> None:
+    def __init__(self, request: ExecRequest, state: store.ContainerState, status: str) -> None:
         """Pin the container's init."""
         self.request = request
         self.state = state
+        self.status = status
         self.pid, self.pidfd, self.sync_fd = 0, -1, -1
         self.root_fd = -1
         # The socket over which the process sends its terminal, and its other end if that is ours.
@@ -336,12 +338,17 @@ class Joining:
             posix.close(self.terminal_fd)
 
     def _await_ready(self) -> None:
-        kind, failure = sync.receive(self.sync_fd)
-        if failure is not None:
-            raise self._failed(failure)
+        kind, content = sync.receive_message(self.sync_fd)
+        if kind == sync.LISTENER:
+            from pyoci.engine.listener import send_listener_of_exec
+
+            send_listener_of_exec(self, int(content))
+            sync.send(self.sync_fd, sync.LISTENER_SENT)
+            kind, content = sync.receive_message(self.sync_fd)
+        if kind == sync.FAILED:
+            raise self._failed(sync.decode_failure(content))
         if kind != sync.READY:
-            status = reap(self.pidfd)
-            detail = f"the process ended without a word (exit status {status})"
+            detail = f"the process ended without a word (exit status {reap(self.pidfd)})"
             raise StepError("", "", f"{detail} (possibly OOM-killed)")
 
     def _hand_over(self) -> None:

@@ -29,6 +29,7 @@ from pyoci.engine.process_steps import (
     apply_process_step,
     become_root,
     join_keyring,
+    load_with_listener,
     seal,
 )
 from pyoci.linux import namespaces, prctl
@@ -63,7 +64,7 @@ _DIRECTORY = O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC
 
 def import_for_exec(plan: ExecPlan) -> None:
     """Import what only some plans need: main calls this before the process exists."""
-    steps = (*plan.init, *plan.start)
+    steps = (*plan.init, *plan.ready, *plan.start)
     if any(isinstance(step, LoadSeccomp) for step in steps):
         import pyoci.linux.seccomp
     if any(isinstance(step, CloneSibling) for step in steps):
@@ -128,10 +129,15 @@ class _Process:
             self._apply(step)
         self.step = -1
         execution = Execution(self._own_process(), posix.open("/", _DIRECTORY))
+        for load in self.plan.ready:
+            prctl.set_parent_death_signal(0)  # the filter may forbid it afterwards
+            execution.prepare()
+            load_with_listener(load, self.sync_fd)
         sync.send(self.sync_fd, sync.READY)
         if self.plan.awaits_start and sync.receive(self.sync_fd)[0] != sync.START:
             posix._exit(1)  # noqa: SLF001  (main is dead, nobody is left to tell)
-        prctl.set_parent_death_signal(0)
+        if not self.plan.ready:
+            prctl.set_parent_death_signal(0)
         execution.prepare()
         for load in self.plan.start:
             from pyoci.linux.seccomp import install_filter

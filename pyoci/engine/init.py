@@ -13,7 +13,7 @@ import posix
 from pyoci.cgroup.manager import enter
 from pyoci.engine import sync
 from pyoci.engine.execute import Execution
-from pyoci.engine.process_steps import seal
+from pyoci.engine.process_steps import load_with_listener, seal
 from pyoci.engine.steps import InitContext, apply_init_step, run_container_hooks
 from pyoci.engine.sync import Failure, failure_of
 from pyoci.errors import StepError
@@ -178,23 +178,11 @@ def _find_program(plan: CreatePlan, context: InitContext) -> Execution | None:
 
 
 def _load_with_listener(plan: CreatePlan, sync_fd: int, execution: Execution) -> None:
-    """Install a filter that asks a listener, and have main send that to the agent.
-
-    From then on we live under the filter ourselves: write(2) is what plan/seccomp sees to that
-    we may call without being asked about, and only once the agent can answer do we do more.
-    """
-    from pyoci.linux.seccomp import install_filter
-
+    """Install a filter that asks a listener, and have main send that to the agent."""
     if not any(isinstance(step, RunHooks) for step in plan.start):  # they want our signals
         execution.prepare()
     for step in plan.ready:
-        listener_fd = install_filter(step.program, step.flags)
-        sync.send(sync_fd, b"%b %d" % (sync.LISTENER, listener_fd))
-        kind, _ = sync.receive(sync_fd)
-        if kind != sync.LISTENER_SENT:
-            raise StepError("", "", "main ended before it sent the seccomp listener")
-        # Or a call would wait forever for an agent that has died: not even we could answer it.
-        posix.close(listener_fd)
+        load_with_listener(step, sync_fd)
 
 
 def _close_others(plan: CreatePlan, given: Inheritance, context: InitContext) -> None:

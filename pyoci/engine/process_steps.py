@@ -9,6 +9,7 @@ import errno
 import posix
 import sys
 
+from pyoci.engine import sync
 from pyoci.errors import StepError
 from pyoci.linux import caps, keyring, prctl, rlimit
 from pyoci.linux.pidfd import read_kernel_file
@@ -72,6 +73,23 @@ def apply_process_step(step: ProcessInitStep, context: ProcessContext) -> None: 
             posix.umask(step.mask)
         case s.VerifyDirectory():
             verify_directory(step, context)
+
+
+def load_with_listener(step: s.LoadSeccomp, sync_fd: int) -> None:
+    """Install a filter that asks a listener, and have main send that to the agent.
+
+    From then on we live under the filter ourselves: write(2) is what plan/seccomp sees to that
+    we may call without being asked about, and only once the agent can answer do we do more.
+    """
+    from pyoci.linux.seccomp import install_filter
+
+    listener_fd = install_filter(step.program, step.flags)
+    sync.send(sync_fd, b"%b %d" % (sync.LISTENER, listener_fd))
+    kind, _ = sync.receive(sync_fd)
+    if kind != sync.LISTENER_SENT:
+        raise StepError("", "", "main ended before it sent the seccomp listener")
+    # Or a call would wait forever for an agent that has died: not even we could answer it.
+    posix.close(listener_fd)
 
 
 def join_keyring(name: str) -> None:

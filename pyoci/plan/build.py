@@ -371,22 +371,11 @@ def _plan_start(spec: Spec) -> list[RunHooks | LoadSeccomp]:
 def _plan_seccomp(
     spec: Spec, facts: HostFacts, warnings: list[str]
 ) -> tuple[LoadSeccomp | None, SendSeccompListener | None]:
-    """The filter, and what main does with its listener, if the profile uses SCMP_ACT_NOTIFY."""
-    seccomp = spec.linux.seccomp
-    if seccomp is None or spec.process is None:
+    """The filter, and what main does with its listener, if there is one."""
+    if spec.linux.seccomp is None or spec.process is None:
         return None, None
-    from pyoci.plan.seccomp.compile import compile_seccomp
+    from pyoci.plan.seccomp.steps import plan_filter
 
-    compiled = compile_seccomp(seccomp, facts.machine)
-    if compiled.unknown_names:
-        names = ", ".join(compiled.unknown_names)
-        warnings.append(f"linux.seccomp: unknown system calls are ignored: {names}")
-    load = LoadSeccomp(config="linux.seccomp", program=compiled.program, flags=compiled.flags)
-    if not compiled.notify:
-        return load, None
-    send = SendSeccompListener(
-        config="linux.seccomp.listenerPath",
-        path=compiled.listener_path,
-        metadata=compiled.listener_metadata,
-    )
+    load, send, unknown = plan_filter(spec.linux.seccomp, facts.machine)
+    warnings += unknown
     return load, send

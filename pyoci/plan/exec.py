@@ -6,7 +6,7 @@ of the command line on top; how it becomes that is what `create` does, step by s
 
 from __future__ import annotations
 
-from pyoci.errors import ConfigError, PyociError, UnsupportedError, UsageError
+from pyoci.errors import ConfigError, PyociError, UsageError
 from pyoci.paths import clean
 from pyoci.plan.caps import NAMES
 from pyoci.plan.process import asks_for_labels, plan_execution, plan_process
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from pyoci.plan.step_types import ProcessInitStep
-    from pyoci.plan.steps import ExecuteProcess, LabelStep, SetUpTerminal
+    from pyoci.plan.steps import ExecuteProcess, LabelStep, SendSeccompListener, SetUpTerminal
     from pyoci.spec.model import Linux
     from pyoci.spec.users import Identity
 
@@ -104,7 +104,8 @@ class ExecPlan(Record):
 
     `initial_cpus` are main's while it makes the process, in the cgroup at `cgroup` below the
     container's and, if so, in its pid namespace; `init` is what the process does until its program
-    is to be found, `start` the filter right before execve, `process` the program. With
+    is to be found, `ready` the filter if it has a listener, which main sends as `send_listener`
+    says, `start` any other filter, right before execve, `process` the program. With
     `awaits_start` it goes on only when main has the terminal in hand.
     """
 
@@ -119,6 +120,8 @@ class ExecPlan(Record):
     listens: bool
     terminal: bool = False
     awaits_start: bool = False
+    ready: tuple[LoadSeccomp, ...] = ()
+    send_listener: SendSeccompListener | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -191,10 +194,10 @@ def plan_exec(
     facts: ExecFacts,
 ) -> ExecPlan:
     """The plan; UnsupportedError if there is none."""
-    start, warnings = _plan_filter(linux, facts.machine)
+    loads, send, warnings = _plan_filter(linux, facts.machine)
     privileged = facts.euid == 0
     affinity = process.exec_cpu_affinity
-    steps, process_warnings = plan_process(process, linux, has_filter=bool(start))
+    steps, process_warnings = plan_process(process, linux, has_filter=bool(loads))
     program = plan_execution(process, request.preserve_fds, request.listen_fds)
     if program is None:  # only where there is no process
         raise PyociError("exec args cannot be empty")
@@ -209,7 +212,9 @@ def plan_exec(
             *_plan_entry(process, linux, request.container_id, privileged=privileged),
             *steps,
         ),
-        start=start,
+        start=loads if send is None else (),
+        ready=loads if send is not None else (),
+        send_listener=send,
         process=program,
         listens=request.listen_fds > 0,
         terminal=process.terminal,
@@ -266,20 +271,16 @@ def _plan_labels(process: Process, modules: tuple[str, ...]) -> list[LabelStep]:
     return [*plan_labels(process, modules), *plan_key_label(process)]
 
 
-def _plan_filter(linux: Linux, machine: str) -> tuple[tuple[LoadSeccomp, ...], tuple[str, ...]]:
+def _plan_filter(
+    linux: Linux, machine: str
+) -> tuple[tuple[LoadSeccomp, ...], SendSeccompListener | None, list[str]]:
     """The container's filter holds for whatever runs in it."""
     if linux.seccomp is None:
-        return (), ()
-    from pyoci.plan.seccomp.compile import compile_seccomp
+        return (), None, []
+    from pyoci.plan.seccomp.steps import plan_filter
 
-    compiled = compile_seccomp(linux.seccomp, machine)
-    if compiled.notify:
-        message = "linux.seccomp: exec with SCMP_ACT_NOTIFY is not supported by this version"
-        raise UnsupportedError(message)
-    names = ", ".join(compiled.unknown_names)
-    warning = f"linux.seccomp: unknown system calls are ignored: {names}"
-    step = LoadSeccomp(config="linux.seccomp", program=compiled.program, flags=compiled.flags)
-    return (step,), (warning,) if names else ()
+    load, send, warnings = plan_filter(linux.seccomp, machine)
+    return (load,), send, warnings
 
 
 def _plan_cgroup(path: str) -> str:

@@ -204,3 +204,61 @@ def test_metadata_longer_than_a_sockets_buffer(
         c = container("true", linux=notify(asked, *MKDIR, listenerMetadata=metadata))
         c.run().ok()
     assert asked.state["metadata"] == metadata
+
+
+# --- exec
+
+
+def test_an_execd_process_has_a_listener_of_its_own(
+    pyoci: Path, container: MakeContainer, agent: Callable[..., Agent]
+) -> None:
+    with agent() as first:
+        linux = notify(first, *MKDIR, listenerMetadata="data")
+        c = container("sleep", "1000", linux=linux, annotations={"a": "b"})
+        c.run_detached().ok()
+        with agent((errno.ENOTTY, 0)) as second:  # now it is who listens at the path
+            done = c.exec("sh", "-c", "echo $$; mkdir /x")
+        c.delete("--force").ok()
+    assert os.strerror(errno.ENOTTY) in done.stderr
+    assert (first.answered, second.answered) == (0, 1)
+    state = second.state
+    assert (state["fds"], state["metadata"]) == (["seccompFd"], "data")
+    assert state["pid"] not in (0, state["state"]["pid"])
+    assert state["state"] == {
+        **first.state["state"],
+        "status": "running",
+        "pid": first.state["pid"],
+    }
+
+
+@pytest.mark.parametrize("no_new_privileges", [False, True])
+@pytest.mark.parametrize("options", [(), ("--tty",)])
+def test_exec_calls_nothing_but_write_before_the_agent_can_answer(
+    pyoci: Path,
+    container: MakeContainer,
+    agent: Callable[..., Agent],
+    options: tuple[str, ...],
+    no_new_privileges: bool,
+) -> None:
+    calls = [*BUSY.split(), "vfork", "clone", "clone3"]
+    with agent() as first:
+        process = {"noNewPrivileges": no_new_privileges}
+        c = container("sleep", "1000", linux=notify(first, *calls), process=process)
+        c.run_detached().ok()
+        with agent() as second:
+            done = c.exec("sh", "-c", "echo done", options=options)
+        assert (done.rc, done.stdout.rstrip()) == (0, "done")
+        c.delete("--force").ok()
+    assert second.answered > 10
+
+
+def test_exec_when_nobody_listens_any_more(
+    pyoci: Path, container: MakeContainer, agent: Callable[..., Agent], tmp_path: Path
+) -> None:
+    with agent() as asked:
+        c = container("sleep", "1000", linux=notify(asked, *MKDIR))
+        c.run_detached().ok()
+        (tmp_path / "agent").unlink()
+        c.exec("true").failed("main: send the seccomp listener to ", "ENOENT", rc=255)
+        assert c.status == "running"
+        c.delete("--force").ok()

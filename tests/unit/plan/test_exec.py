@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pyoci.errors import ConfigError, PyociError, UnsupportedError, UsageError
+from pyoci.errors import ConfigError, PyociError, UsageError
 from pyoci.plan.exec import (
     EnterRoot,
     ExecFacts,
@@ -307,11 +307,18 @@ def test_names_that_the_filter_does_not_know_are_told() -> None:
     assert plan.warnings == ("linux.seccomp: unknown system calls are ignored: no_such_call",)
 
 
-def test_a_listener_is_refused() -> None:
+def test_a_filter_with_a_listener_is_loaded_before_the_process_is_ready() -> None:
     rule = SyscallRule(names=("mkdir",), action="SCMP_ACT_NOTIFY")
-    profile = replace(FILTER, listener_path="/agent", syscalls=(rule,))
-    with pytest.raises(UnsupportedError, match="SCMP_ACT_NOTIFY"):
-        make(linux=replace(LINUX, seccomp=profile))
+    profile = replace(FILTER, listener_path="/agent", listener_metadata="m", syscalls=(rule,))
+    plan = make(linux=replace(LINUX, seccomp=profile))
+    assert plan.start == ()
+    (load,) = plan.ready
+    assert isinstance(load, LoadSeccomp)
+    send = plan.send_listener
+    assert send is not None
+    assert (send.path, send.metadata) == ("/agent", "m")
+    (capabilities,) = (step for step in plan.init if isinstance(step, SetCapabilities))
+    assert capabilities.effective & 1 << 21  # CAP_SYS_ADMIN, to load it with
 
 
 def test_descriptors() -> None:
