@@ -27,13 +27,13 @@ _COUPLED = {
 
 # The entry of a list is known by these of its members.
 _ENTRY_KEYS = {
-    "weightDevice": ("major", "minor"),
-    "throttleReadBpsDevice": ("major", "minor"),
-    "throttleWriteBpsDevice": ("major", "minor"),
-    "throttleReadIOPSDevice": ("major", "minor"),
-    "throttleWriteIOPSDevice": ("major", "minor"),
-    "hugepageLimits": ("pageSize",),
-    "priorities": ("name",),
+    ("blockIO", "weightDevice"): ("major", "minor"),
+    ("blockIO", "throttleReadBpsDevice"): ("major", "minor"),
+    ("blockIO", "throttleWriteBpsDevice"): ("major", "minor"),
+    ("blockIO", "throttleReadIOPSDevice"): ("major", "minor"),
+    ("blockIO", "throttleWriteIOPSDevice"): ("major", "minor"),
+    ("", "hugepageLimits"): ("pageSize",),
+    ("network", "priorities"): ("name",),
 }
 
 # Maps whose members belong together, or stand alone; all other objects are sections of members.
@@ -70,20 +70,20 @@ def merge_resources(old: Resources, given: Resources) -> Resources:
     merged = dict(old)
     for name, section in given.items():
         before = old.get(name)
-        merged[name] = _merge(name, before, section) if before else section
+        merged[name] = _merge("", name, before, section) if before else section
     _settle_memory(merged, given.get("memory") or {})
     _settle_cpu(merged, given.get("cpu") or {})
     return merged
 
 
-def _merge(name: str, old: Any, given: Any) -> Any:  # noqa: ANN401  (JSON)
-    if name in _ENTRY_KEYS:
-        return _merge_entries(_ENTRY_KEYS[name], old, given)
-    if not isinstance(given, dict):
+def _merge(section: str, name: str, old: Any, given: Any) -> Any:  # noqa: ANN401  (JSON)
+    if (section, name) in _ENTRY_KEYS:
+        return _merge_entries(_ENTRY_KEYS[section, name], old, given)
+    if not isinstance(given, dict) or not isinstance(old, dict):
         return given
     if name in _MAPS:
         return old | given
-    return old | {key: _merge(key, old.get(key) or [], value) for key, value in given.items()}
+    return old | {key: _merge(name, key, old.get(key) or [], value) for key, value in given.items()}
 
 
 def _merge_entries(keys: tuple[str, ...], old: list[Resources], given: list[Resources]) -> object:

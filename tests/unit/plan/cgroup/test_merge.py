@@ -153,6 +153,20 @@ def test_lists_come_together_entry_by_entry() -> None:
     assert writes == ["io.max=8:16 rbps=30", "hugetlb.1GB.max=0", "hugetlb.1GB.rsvd.max=0"]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "merged"),
+    [
+        ({"pids": {"limit": 1}}, {"pids": {"priorities": "x"}}, {"limit": 1, "priorities": "x"}),
+        ({"pids": {"limit": 1}}, {"pids": {"x": {"y": 1}}}, {"limit": 1, "x": {"y": 1}}),
+        ({"pids": {"weightDevice": [5]}}, {"pids": {"weightDevice": [6]}}, {"weightDevice": [6]}),
+        ({"pids": 5}, {"pids": {"limit": 1}}, {"limit": 1}),
+    ],
+)
+def test_what_the_schema_does_not_know_is_kept(old: Any, new: Any, merged: Any) -> None:  # noqa: ANN401
+    """Found by fuzzing: members of this or that name and of any type are accepted anywhere."""
+    assert merge_resources(old, parse_given(new))["pids"] == merged
+
+
 def test_maps_come_together_name_by_name() -> None:
     old = {"unified": {"memory.high": "10", "pids.max": "5"}, "rdma": {"a": {"hcaHandles": 1}}}
     new = {"unified": {"pids.max": "7"}, "rdma": {"b": {"hcaHandles": 2}}}
