@@ -15,7 +15,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 PACKAGES = (
     # the system
     *("systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "kmod", "busybox-static"),
-    *("iproute2", "procps", "util-linux", "uidmap", "apparmor", "strace"),
+    *("iproute2", "procps", "util-linux", "uidmap", "apparmor", "secilc", "strace"),
     *("mount", "e2fsprogs"),
     # pyoci and its libraries; what builds it and the probe of conformance.spec
     *("python3", "python3-click", "python3-jsonschema", "python3-pyroute2", "python3-prctl"),

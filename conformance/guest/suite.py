@@ -2,7 +2,8 @@
 
     uml    tests/root and tests/vm, without what is marked `qemu`; conformance.spec; the programs of
            runtime-tools about cgroups, limits and capabilities
-    vm     what is marked `qemu`, under systemd; the statements that uml had to skip
+    vm     what is marked `qemu`, under systemd; the statements that uml had to skip; what is
+           marked `selinux`, in a kernel that runs SELinux
 
 Several guests run at a time, each of them printed when it has ended: User Mode Linux has one CPU.
 """
@@ -45,6 +46,12 @@ WORKERS = max(2, min(os.cpu_count() or 1, 4))
 # Generous: a guest on a busy machine takes several times as long as on an idle one.
 UML = Guest(("--kernel", "uml"), timeout=2400)
 VM = Guest(("--kernel", "vm"), timeout=1200)
+# Of AppArmor and SELinux a kernel runs one.
+SELINUX_WORDS = ("lsm=selinux", "selinux=1", "security=selinux")
+VM_SELINUX = Guest(
+    ("--kernel", "vm", *[option for word in SELINUX_WORDS for option in ("--append", word)]),
+    timeout=1200,
+)
 VM_SYSTEMD = Guest(("--kernel", "vm", "--systemd"), timeout=1200)
 
 PYTEST = (
@@ -53,8 +60,9 @@ PYTEST = (
 )
 SPEC = ("python3", "-B", "-m", "conformance.spec", "--name", "pyoci")
 TOOLS = ("python3", "-B", "-m", "conformance.runtime_tools", "--name", "pyoci")
-IN_UML = "(root or vm) and not qemu and not slow"
+IN_UML = "(root or vm) and not qemu and not selinux and not slow"
 IN_VM = "qemu and not slow"
+WITH_SELINUX = "tests/vm/test_selinux.py"
 MARK = "pytest.mark.qemu"  # placement.py marks others
 
 # The programs of runtime-tools that say something else here than on a host: they are about cgroups,
@@ -114,6 +122,7 @@ class Suite:
                 pool.submit(self.test_in_uml, "1 of 2", files[0::2]),
                 pool.submit(self.test_in_uml, "2 of 2", files[1::2]),
                 pool.submit(self.test_in_vm, marked),
+                pool.submit(self.test_with_selinux),
                 pool.submit(self.run_programs),
                 # Waits for the statements; a worker has begun with them by then.
                 pool.submit(lambda: self.check_left(statements.result()[1])),
@@ -148,6 +157,10 @@ class Suite:
         """The tests that need the other guest."""
         name = "vm: tests/root, tests/vm"
         return self.runner.run(name, VM_SYSTEMD, (*PYTEST, "-m", IN_VM, *files))
+
+    def test_with_selinux(self) -> Part:
+        """The tests of SELinux, in a kernel that runs it."""
+        return self.runner.run("vm: SELinux", VM_SELINUX, (*PYTEST, "-m", "selinux", WITH_SELINUX))
 
     def check_statements(self) -> tuple[Part, list[str]]:
         """The specification's statements, and which of them are left for the other guest."""

@@ -38,8 +38,9 @@ __all__ = [
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker of this level."""
+    """Register the markers of this level."""
     config.addinivalue_line("markers", "qemu: needs what only the QEMU guest has")
+    config.addinivalue_line("markers", "selinux: needs the QEMU guest with SELinux for AppArmor")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
