@@ -99,7 +99,8 @@ class Container:
         """
         from pyoci.spec.accept import accept
 
-        if accept(config):
+        # Half of a surrogate pair is nothing that create lets in, either (spec/document.py).
+        if accept(config) and not isinstance(error, UnicodeError):
             return error
         reason = f"{store.CONFIG}: {type(error).__name__}: {error}"
         return store.damaged(self.container_id, reason)

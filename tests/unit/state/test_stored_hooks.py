@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pyoci.engine.containers import Container
 from pyoci.engine.remove import read_hooks
+from pyoci.errors import StateError
 from pyoci.spec.model import Hook
 
 
@@ -54,3 +56,18 @@ def test_what_is_damaged_is_not_run(tmp_path: Path, dir_fd: int, hooks: object) 
 
 def test_no_config(dir_fd: int) -> None:
     assert read_hooks(dir_fd, "web", "poststop") == ()
+
+
+def test_who_is_to_blame_for_an_error_over_the_stored_config(tmp_path: Path) -> None:
+    """The file, where create has not let it in; we are, where it has."""
+    good = {"ociVersion": "1.0.0", "root": {"path": "/"}}
+    (tmp_path / "web").mkdir()
+    with Container(str(tmp_path), "web") as container:
+        error = KeyError("x")
+        assert container.blame(good, error) is error
+        damage = container.blame({**good, "linux": 5}, error)
+        assert isinstance(damage, StateError)
+        assert "state.json is damaged: config.json: KeyError: 'x'" in damage.message
+        # The schema takes half of a surrogate pair (found by fuzzing).
+        half = UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+        assert isinstance(container.blame(good, half), StateError)
