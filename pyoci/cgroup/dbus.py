@@ -92,10 +92,13 @@ class Connection:
         try:
             self._fd = _open(address)
             self._authenticate()
+            self.call(_BUS, "Hello")
         except OSError as error:
             self.close()
             raise self._unreachable(describe_oserror(error)) from None
-        self.call(_BUS, "Hello")
+        except BaseException:
+            self.close()
+            raise
 
     def _unreachable(self, reason: str) -> StepError:
         what = f"cannot reach systemd by {self._address}"

@@ -47,11 +47,17 @@ class Bus:
         self.thread.start()
 
     def serve(self) -> None:
-        peer, _ = self.socket.accept()
+        try:
+            peer, _ = self.socket.accept()
+        except OSError:  # nobody has come: `close`
+            return
         with peer:
             said = b""
             while not said.endswith(b"BEGIN\r\n"):
-                said += peer.recv(4096)
+                received = peer.recv(4096)
+                if not received:  # the other side has given up
+                    return
+                said += received
             peer.sendall(self.greeting)
             parser = jeepney.Parser()
             while received := peer.recv(4096):
@@ -65,7 +71,9 @@ class Bus:
                         peer.sendall(message.serialise(self.serial))
 
     def close(self) -> None:
+        self.socket.shutdown(socket.SHUT_RDWR)  # wakes who waits for somebody to come
         self.thread.join(10)
+        assert not self.thread.is_alive()
         self.socket.close()
 
 
