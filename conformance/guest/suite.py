@@ -1,7 +1,7 @@
 """`make test-guest`: the tests that a guest is for, in both guests.
 
     uml    tests/root and tests/vm, without what is marked `qemu`; conformance.spec; the programs of
-           runtime-tools about cgroups, limits and capabilities
+           runtime-tools about cgroups, limits and capabilities; under systemd what is marked so
     vm     what is marked `qemu`, under systemd; the statements that uml had to skip; what is
            marked `selinux`, in a kernel that runs SELinux
 
@@ -45,6 +45,7 @@ WORKERS = max(2, min(os.cpu_count() or 1, 4))
 
 # Generous: a guest on a busy machine takes several times as long as on an idle one.
 UML = Guest(("--kernel", "uml"), timeout=2400)
+UML_SYSTEMD = Guest(("--kernel", "uml", "--systemd"), timeout=2400)
 VM = Guest(("--kernel", "vm"), timeout=1200)
 # Of AppArmor and SELinux a kernel runs one.
 SELINUX_WORDS = ("lsm=selinux", "selinux=1", "security=selinux")
@@ -60,10 +61,12 @@ PYTEST = (
 )
 SPEC = ("python3", "-B", "-m", "conformance.spec", "--name", "pyoci")
 TOOLS = ("python3", "-B", "-m", "conformance.runtime_tools", "--name", "pyoci")
-IN_UML = "(root or vm) and not qemu and not selinux and not slow"
+IN_UML = "(root or vm) and not qemu and not selinux and not systemd and not slow"
+IN_UML_SYSTEMD = "systemd and not qemu and not slow"
 IN_VM = "qemu and not slow"
 WITH_SELINUX = "tests/vm/test_selinux.py"
 MARK = "pytest.mark.qemu"  # placement.py marks others
+SYSTEMD_MARK = "pytest.mark.systemd"
 
 # The programs of runtime-tools that say something else here than on a host: they are about cgroups,
 # or want capabilities that a host may lack. The others run where conformance.runtime_tools does.
@@ -114,7 +117,9 @@ class Suite:
         self.runtime = runtime
         self.tools = tools
 
-    def run_all(self, files: Sequence[str], marked: Sequence[str]) -> list[Part]:
+    def run_all(
+        self, files: Sequence[str], marked: Sequence[str], units: Sequence[str]
+    ) -> list[Part]:
         """Every part: as many at a time as there are workers, the longest first."""
         with ThreadPoolExecutor(WORKERS) as pool:
             statements = pool.submit(self.check_statements)
@@ -123,6 +128,7 @@ class Suite:
                 pool.submit(self.test_in_uml, "2 of 2", files[1::2]),
                 pool.submit(self.test_in_vm, marked),
                 pool.submit(self.test_with_selinux),
+                pool.submit(self.test_under_systemd, units),
                 pool.submit(self.run_programs),
                 # Waits for the statements; a worker has begun with them by then.
                 pool.submit(lambda: self.check_left(statements.result()[1])),
@@ -152,6 +158,11 @@ class Suite:
         """The root level and the resources, in the guest that is faster."""
         name = f"uml: tests/root, tests/vm ({share})"
         return self.runner.run(name, UML, (*PYTEST, "-m", IN_UML, *files))
+
+    def test_under_systemd(self, files: Sequence[str]) -> Part:
+        """The systemd driver."""
+        name = "uml, systemd: tests/vm"
+        return self.runner.run(name, UML_SYSTEMD, (*PYTEST, "-m", IN_UML_SYSTEMD, *files))
 
     def test_in_vm(self, files: Sequence[str]) -> Part:
         """The tests that need the other guest."""
@@ -244,9 +255,11 @@ def main() -> int:
     started = time.monotonic()
     files = find_test_files(Path("tests"))
     marked = [str(file) for file in find_marked_files(files)]
+    units = [str(file) for file in files if SYSTEMD_MARK in file.read_text()]
     with tempfile.TemporaryDirectory(prefix="guest-results.") as results:
         runner = Runner(Path(results), guest_environment(runtime), (LIBRARIES,))
-        parts = Suite(runner, runtime, find_tools()).run_all([str(file) for file in files], marked)
+        suite = Suite(runner, runtime, find_tools())
+        parts = suite.run_all([str(file) for file in files], marked, units)
     print(f"--- guests: {time.monotonic() - started:.0f} s ---")
     for line in render_summary(parts):
         print(line)

@@ -7,7 +7,7 @@ later write fails.
 from __future__ import annotations
 
 from pyoci.cgroup.manager import write_value
-from pyoci.errors import PyociError, StepError, describe_errno
+from pyoci.errors import StepError, describe_errno
 from pyoci.linux.pidfd import read_kernel_file
 from pyoci.plan.cgroup.restore import (
     ALSO_CHANGED,
@@ -26,13 +26,9 @@ if TYPE_CHECKING:
 class Changes:
     """The changes made so far, and how to take them back."""
 
-    def __init__(self, path: str, restore: Callable[[], None] | None = None) -> None:
-        """Take the cgroup's directory; nothing is changed in it yet.
-
-        `restore` takes back what was done to it in another way, which may write its files.
-        """
+    def __init__(self, path: str) -> None:
+        """Take the cgroup's directory; nothing is changed yet."""
         self.path = path
-        self._restore = restore
         # File and value; None where nothing we know brings back what it was.
         self._undo: list[tuple[str, str | None]] = []
 
@@ -108,12 +104,6 @@ class Changes:
         """Take back what was done; in words what came of it, empty if there was nothing."""
         left: list[str] = []
         count = len(self._undo)
-        if self._restore is not None:
-            count += 1
-            try:
-                self._restore()
-            except PyociError as error:
-                left.append(error.message)
         while self._undo:
             file, value = self._undo.pop()
             try:

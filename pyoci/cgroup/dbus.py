@@ -12,7 +12,7 @@ import sys
 from select import POLLIN, POLLOUT, poll
 from time import monotonic
 
-from pyoci.errors import StepError, UnsupportedError, describe_oserror
+from pyoci.errors import StepError, UnsupportedError, describe_errno, describe_oserror
 from pyoci.linux.sockets import connect
 
 TYPE_CHECKING = False
@@ -95,7 +95,7 @@ class Connection:
             self.call(_BUS, "Hello")
         except OSError as error:
             self.close()
-            raise self._unreachable(describe_oserror(error)) from None
+            raise self._unreachable(describe_errno(error.errno or 0)) from None
         except BaseException:
             self.close()
             raise

@@ -85,18 +85,28 @@ class Unit:
 def change_limits(
     state: ContainerState, writes: tuple[CgroupWrite, ...], keep: Callable[[], None]
 ) -> None:
-    """Tell systemd the limits that it knows, do all the writes, then `keep` what was done.
+    """Do all the writes, tell systemd the limits that it knows, then `keep` what was done.
 
-    StepError, and all is as it was, if any of them fails.
+    StepError, and all is as it was, if any of them fails. systemd writes the
+    files, too, and rounds: they are written once more then.
     """
+    path = state.cgroup_path
     with Systemd(state.unit_bus) as systemd:
         version, _ = systemd.read_manager()
         properties = plan_limit_properties(writes, version)
         before = systemd.read_properties(state.unit, [made.name for made in properties])
         former = [replace(made, value=before[made.name]) for made in properties]
-        systemd.set_properties(state.unit, properties)
-        restore = (lambda: systemd.set_properties(state.unit, former)) if former else None
-        Changes(state.cgroup_path, restore).apply(writes, keep)
+
+        def tell() -> None:
+            systemd.set_properties(state.unit, properties)
+            try:
+                Changes(path).apply(writes, keep)
+            except BaseException:
+                systemd.set_properties(state.unit, former)
+                raise
+
+        # The first to read the files is the last to take back what was done to them.
+        Changes(path).apply(writes, tell)
 
 
 def attach(state: ContainerState, below: str, pid: int) -> None:

@@ -1,8 +1,9 @@
 """The level that needs a guest's kernel: `make test-guest` runs it (conformance/guest).
 
 Tests run in the User Mode Linux guest, which has the controllers cpu, io, memory and pids. One that
-needs more (cpuset, hugetlb, PSI, two CPUs, time namespaces, systemd) has the marker `qemu` and runs
-in that guest instead. The fixtures are the root level's.
+needs more (cpuset, hugetlb, PSI, two CPUs, time namespaces) has the marker `qemu` and runs in that
+guest instead, under systemd; one that is about systemd has the marker `systemd`. The fixtures are
+the root level's.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers of this level."""
     config.addinivalue_line("markers", "qemu: needs what only the QEMU guest has")
     config.addinivalue_line("markers", "selinux: needs the QEMU guest with SELinux for AppArmor")
+    config.addinivalue_line("markers", "systemd: needs systemd as process 1, in whichever guest")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

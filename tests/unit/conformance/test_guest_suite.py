@@ -13,6 +13,7 @@ from conformance.guest.suite import (
     LIBRARIES,
     MARK,
     PROGRAMS,
+    SYSTEMD_MARK,
     Tools,
     choose_programs,
     find_marked_files,
@@ -37,6 +38,7 @@ def test_every_file_of_both_levels_but_those_left_out() -> None:
 
 def test_the_mark_is_how_the_tests_write_it() -> None:
     assert MARK in (TESTS / "vm" / "test_limits.py").read_text()
+    assert SYSTEMD_MARK in (TESTS / "vm" / "test_systemd.py").read_text()
 
 
 def test_how_a_guest_is_started(tmp_path: Path) -> None:
