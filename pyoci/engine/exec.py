@@ -248,8 +248,8 @@ class Joining:
                 namespaces.setns(self.init_pidfd, CLONE_NEWPID)
             self._clone_into(cgroup_fd, entry_fd, process_fd)
         finally:  # in main only: the process does not come back
-            if self.plan.pid_namespace:
-                namespaces.leave_pid_namespace()
+            if self.plan.pid_namespace:  # we make no other process that would mind
+                namespaces.leave_pid_namespace(if_allowed=True)
             if cpus:
                 posix.sched_setaffinity(0, cpus)
 

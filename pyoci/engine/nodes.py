@@ -22,16 +22,25 @@ def is_device(found: posix.stat_result, kind: str, major: int, minor: int) -> bo
     return same_kind and (kind == "p" or found.st_rdev == posix.makedev(major, minor))
 
 
-def make_node(step: r.MakeDevice, name: bytes, parent_fd: int) -> None:
-    """Make the node with its mode and owner; one that is there already is left as it is."""
+def make_node(step: r.MakeDevice, name: bytes, parent_fd: int) -> bool:
+    """Make the node with its mode and owner; one that is there already is left as it is.
+
+    False where none may be made at all: below a user namespace that we did not make, as in Podman's
+    of an ordinary user, mknod(2) is forbidden to its root, too.
+    """
     number = 0 if step.type == "p" else posix.makedev(step.major, step.minor)
     try:
         posix.mknod(name, _NODE_KINDS[step.type] | step.mode, number, dir_fd=parent_fd)
     except FileExistsError:
         check_node(step, posix.stat(name, dir_fd=parent_fd, follow_symlinks=False))
-        return
+        return True
+    except PermissionError as error:
+        if error.errno != errno.EPERM or step.type == "p":
+            raise
+        return False
     if step.uid or step.gid:
         posix.chown(name, step.uid, step.gid, dir_fd=parent_fd, follow_symlinks=False)
+    return True
 
 
 def check_node(step: r.MakeDevice, found: posix.stat_result) -> None:

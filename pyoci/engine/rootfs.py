@@ -272,10 +272,8 @@ class Rootfs:
         """Make a node, or make sure that the one that is there is the same."""
         parent_fd, name = self.open_parent(step.base, step.path)
         try:
-            if step.bind:
+            if step.bind or not make_node(step, encode(name), parent_fd):
                 self._bind_device(step, parent_fd, name)
-            else:
-                make_node(step, encode(name), parent_fd)
         finally:
             posix.close(parent_fd)
 

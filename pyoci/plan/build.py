@@ -45,6 +45,8 @@ from pyoci.plan.steps import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyoci.plan.cgroup.model import CgroupWrite
     from pyoci.plan.model import CreateRequest, HostFacts
     from pyoci.plan.step_types import BeforeStep, BesideStep, InitStep, LimitStep
@@ -90,7 +92,8 @@ def _build_plan(spec: Spec, request: CreateRequest, facts: HostFacts, cgroup: st
         # Only a config with a terminal pays for the module.
         from pyoci.plan.terminal import plan_connection
 
-        before[:0] = plan_connection(spec.process, request)
+        # Not before the cgroup, which may be the reason to begin anew: callers take one connection.
+        _insert_before_clone(before, plan_connection(spec.process, request))
     beside = _plan_beside(spec, namespaces, facts)
     if request.pidfd_socket:
         beside.append(SendPidfd(path=request.pidfd_socket))
@@ -102,7 +105,7 @@ def _build_plan(spec: Spec, request: CreateRequest, facts: HostFacts, cgroup: st
     elif load is not None:
         start.append(load)
     init, sources = _plan_init(spec, request, namespaces, cgroup_path, warnings)
-    _insert_sources(before, sources)
+    _insert_before_clone(before, sources)
     if asks_for_labels(spec.process, spec.linux):
         # Only a config with labels pays for the module.
         from pyoci.plan.labels import add_labels
@@ -153,10 +156,10 @@ def _enters(step: BeforeStep) -> bool:
     return isinstance(step, OpenNamespace) and step.enter
 
 
-def _insert_sources(before: list[BeforeStep], sources: list[OpenSource]) -> None:
+def _insert_before_clone(before: list[BeforeStep], steps: Sequence[BeforeStep]) -> None:
     """Before main enters a pid namespace: who is in there would see what main makes on the way."""
     at = next(n for n, step in enumerate(before) if isinstance(step, CloneInit) or _enters(step))
-    before[at:at] = sources
+    before[at:at] = steps
 
 
 def _plan_before(namespaces: NamespacePlan, cgroup: str) -> list[BeforeStep]:

@@ -532,11 +532,12 @@ def test_killed_on_the_way_nothing_is_left(rootless: Make) -> None:
 # --- root of a user namespace
 
 
-def as_namespace_root(c: Rootless, *words: str) -> Any:  # noqa: ANN401
+def as_namespace_root(c: Rootless, *words: str, program: str = "", maps: str = "") -> Any:  # noqa: ANN401
     """Call the runtime as Podman does for a user: as root of a user namespace."""
-    become, runtime = c.program[: c.program.index("--clear-groups") + 1], str(c.runtime)
-    inner = ["unshare", "--user", "--map-root-user", "--mount", "env", "USER=ordinary"]
-    return c.run_command([*become, *inner, runtime, *words])
+    become = c.program[: c.program.index("--clear-groups") + 1]
+    options = ["--user", "--map-root-user", *([maps] if maps else []), "--mount"]
+    inner = ["unshare", *options, "env", "USER=ordinary"]
+    return c.run_command([*become, *inner, program or str(c.runtime), *words])
 
 
 def test_root_of_a_user_namespace(rootless: Make) -> None:
@@ -550,6 +551,37 @@ def test_root_of_a_user_namespace(rootless: Make) -> None:
         c, "--rootless=false", "run", "--bundle", f"/mnt/{c.bundle.path.name}", c.id
     )
     done.failed("make cgroup", "EACCES")
+
+
+def without_user_namespace(c: Rootless) -> Rootless:
+    """The container as it is by default with Podman, which has made the user namespace itself."""
+    linux = c.bundle.config["linux"]
+    linux["namespaces"] = [entry for entry in linux["namespaces"] if entry["type"] != "user"]
+    del linux["uidMappings"], linux["gidMappings"]
+    c.bundle.write()
+    return c
+
+
+def test_root_of_a_user_namespace_without_one_more(rootless: Make) -> None:
+    """mknod(2) is forbidden there, so the nodes are the host's."""
+    script = "echo x >/dev/null; stat -c %t:%T /dev/null /dev/tty"
+    c = without_user_namespace(rootless("sh", "-c", script))
+    words = ("run", "--bundle", f"/mnt/{c.bundle.path.name}", c.id)
+    done = as_namespace_root(c, *words, maps="--map-auto")
+    assert done.ok().stdout.split() == ["1:3", "5:0"]
+
+
+def test_exec_by_root_of_a_user_namespace(rootless: Make) -> None:
+    """The pid namespace that it came from is not its own to go back to."""
+    c = without_user_namespace(rootless("sleep", "1000"))
+    script = (
+        f"{c.runtime} run --detach --bundle /mnt/{c.bundle.path.name} {c.id} </dev/null"
+        f" && {c.runtime} exec {c.id} sh -c 'echo in; exit 5'; code=$?;"
+        f" {c.runtime} kill {c.id} KILL; exit $code"
+    )
+    done = as_namespace_root(c, "-c", script, program="sh", maps="--map-auto")
+    assert (done.rc, done.stdout, done.stderr) == (5, "in\n", "")
+    reap_children(set())
 
 
 def test_root_of_a_user_namespace_in_a_delegated_cgroup(delegated: Path, rootless: Make) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pyoci.errors import ConfigError, PyociError, UsageError
 from pyoci.plan.render import describe
 from pyoci.plan.rootfs_steps import MakeDevice, MaskPath, PivotRoot
-from pyoci.plan.steps import ConnectConsole, RunHooks, SendPidfd, SetUpTerminal, SetUser
+from pyoci.plan.steps import ConnectConsole, MakeCgroup, RunHooks, SendPidfd, SetUpTerminal, SetUser
 from tests.support.planning import make_config, plan_config
 
 DEV = {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"}
@@ -59,9 +59,10 @@ def test_a_socket_without_a_process() -> None:
         plan_config(config, console_socket="/s")
 
 
-def test_the_socket_is_connected_to_first() -> None:
+def test_the_socket_is_connected_to_once_the_cgroup_is_made() -> None:
     plan = plan_config(make_terminal_config(), console_socket="/s")
-    assert plan.before[0] == ConnectConsole(config="process.terminal", path="/s")
+    assert isinstance(plan.before[0], MakeCgroup)
+    assert plan.before[1] == ConnectConsole(config="process.terminal", path="/s")
 
 
 def test_the_terminal_is_there_before_hooks_masks_and_the_user() -> None:
