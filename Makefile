@@ -12,7 +12,8 @@ RUN_PYTHON = $(PYTHON) -EsB
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast lint build install uninstall deps bench clean check-python \
 	conformance conformance-spec conformance-spec-pyoci conformance-spec-runc conformance-spec-crun \
-	conformance-runtime-tools fuzz guest-image test-guest test-clients
+	conformance-runtime-tools fuzz guest-image test-guest test-clients \
+	test-clients-guest
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 34
@@ -43,6 +44,13 @@ test-clients: $(CLIENTS_VENV)/complete ## as root: containerd, the CRI, Podman, 
 	@$(MAKE) --no-print-directory build
 	@$(CLIENTS_VENV)/bin/python -B -m tests.clients.view \
 		$(CLIENTS_VENV)/bin/python -B -m pytest -q -p no:cacheprovider -m clients tests/clients
+
+# The guests have Debian's interpreter: the libraries must be for that one, too.
+test-clients-guest: $(CLIENTS_VENV)/complete ## as root: part of it under systemd, with limits
+	@packaging/dependencies.sh guest
+	@/usr/bin/python3 -EsB packaging/build.py --output build/guest
+	@$(CLIENTS_VENV)/bin/python -B -m tests.clients.guest --runtime build/guest/pyoci \
+		--libraries "$$(echo $(CLIENTS_VENV)/lib/python3.*/site-packages)"
 
 test-fast: $(VENV)/complete ## what needs no root, in seconds
 	$(VENV)/bin/python -m pytest -q

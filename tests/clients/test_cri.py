@@ -12,7 +12,7 @@ import pytest
 from cri_api.v1 import api_pb2
 
 from tests.clients.harness.containerd import Containerd
-from tests.clients.harness.cri import Cri, Pod
+from tests.clients.harness.cri import Container, Cri, Pod
 from tests.clients.harness.machine import CGROUPS, cgroup_driver
 from tests.clients.harness.process import PATIENCE
 from tests.support.containers import wait_until
@@ -301,12 +301,11 @@ def test_stats_of_a_container(pod: Pod) -> None:
     assert (stats.attributes.id, stats.cpu.timestamp > 0) == (container.id, True)
 
 
-def find_cgroup(pid: int) -> Path:
-    """The cgroup directory of a process."""
-    (line,) = [
-        line for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines() if line[:3] == "0::"
-    ]
-    return CGROUPS / line[4:]
+def find_cgroup(container: Container) -> Path:
+    """The cgroup directory of a container's init."""
+    info = json.loads(container.call("ContainerStatus", verbose=True).info["info"])
+    lines = Path(f"/proc/{info['pid']}/cgroup").read_text().splitlines()
+    return CGROUPS / next(line[4:] for line in lines if line.startswith("0::"))
 
 
 @pytest.mark.limits
@@ -316,8 +315,7 @@ def test_limits_and_their_update(pod: Pod) -> None:
         cpu_period=100000, cpu_quota=50000, cpu_shares=512, memory_limit_in_bytes=64 << 20
     )
     container = pod.run("c", *FOREVER, linux={"resources": resources})
-    info = json.loads(container.call("ContainerStatus", verbose=True).info["info"])
-    cgroup = find_cgroup(info["pid"])
+    cgroup = find_cgroup(container)
     values = {name: (cgroup / name).read_text().strip() for name in ("cpu.max", "memory.max")}
     assert values == {"cpu.max": "50000 100000", "memory.max": str(64 << 20)}
     assert (".scope" in cgroup.name) == (cgroup_driver() == "systemd")
@@ -333,5 +331,9 @@ def test_limits_and_their_update(pod: Pod) -> None:
 @pytest.mark.guest
 def test_out_of_memory_is_the_reason(pod: Pod) -> None:
     resources = api_pb2.LinuxContainerResources(memory_limit_in_bytes=16 << 20)
-    container = pod.run("c", "sh", "-c", "tail /dev/zero", linux={"resources": resources})
-    assert container.wait().reason == "OOMKilled"
+    script = "tail /dev/zero; sleep 1000"
+    container = pod.run("c", "sh", "-c", script, linux={"resources": resources})
+    events = find_cgroup(container) / "memory.events"
+    wait_until(lambda: "oom_kill 1" in events.read_text())
+    container.call("StopContainer", timeout=0)
+    wait_until(lambda: container.status.reason == "OOMKilled")
