@@ -5,24 +5,30 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from pwd import getpwuid
 
 from tests.clients.harness.image import BUSYBOX_IMAGE, PAUSE_IMAGE
 from tests.clients.harness.machine import cgroup_driver, has_limits
 from tests.clients.harness.process import Done, Terminal, call
 from tests.clients.harness.snippets import read_snippet
 
-# What Podman limits by default (root only) is above what not every machine lets anybody have.
-ULIMITS = 'default_ulimits = ["nofile=20000:20000", "nproc=30000:30000"]'
+# What Podman limits by default is above what every machine lets root have, or an ordinary user.
+ULIMITS = {
+    True: 'default_ulimits = ["nofile=20000:20000", "nproc=30000:30000"]',
+    False: 'default_ulimits = ["nofile=1000:1000", "nproc=2000:2000"]',
+}
 
 
-def render_config(directory: Path, runtime: Path) -> str:
+def render_config(directory: Path, runtime: Path, *, is_root: bool) -> str:
     """containers.conf: the table [engine] as the page has it, and below it what is ours."""
     page = read_snippet("podman")
     marker = "[engine]\n"
     assert marker in page
+    # A user without a session has no systemd to ask.
+    driver = cgroup_driver() if is_root else "cgroupfs"
     engine = (
         f"{marker}"
-        f'cgroup_manager = "{cgroup_driver()}"\n'
+        f'cgroup_manager = "{driver}"\n'
         'events_logger = "file"\n'
         f'infra_image = "{PAUSE_IMAGE}"\n'
         f'tmp_dir = "{directory / "tmp"}"\n'
@@ -32,7 +38,7 @@ def render_config(directory: Path, runtime: Path) -> str:
 runc = ["{runtime}"]
 [containers]
 log_driver = "k8s-file"
-{ULIMITS}
+{ULIMITS[is_root]}
 {limit}
 [network]
 network_backend = "cni"
@@ -50,7 +56,8 @@ class PodmanHome:
         self.uid = uid
         (directory / "etc").mkdir()
         (directory / "xdg").mkdir(mode=0o700)
-        (directory / "etc" / "containers.conf").write_text(render_config(directory, control))
+        config = render_config(directory, control, is_root=uid == 0)
+        (directory / "etc" / "containers.conf").write_text(config)
         (directory / "etc" / "storage.conf").write_text(
             f'[storage]\ndriver = "{"overlay" if uid == 0 else "vfs"}"\n'
             f'graphroot = "{directory}/root"\nrunroot = "{directory}/run"\n'
@@ -69,6 +76,7 @@ class PodmanHome:
         """The variables that make Podman use it."""
         return {
             "HOME": str(self.directory),
+            "USER": getpwuid(self.uid).pw_name,  # Podman looks for its ranges in /etc/subuid
             "XDG_RUNTIME_DIR": str(self.directory / "xdg"),
             "XDG_CONFIG_HOME": str(self.directory / ".config"),
             "CONTAINERS_CONF": str(self.directory / "etc" / "containers.conf"),
