@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.containers import Config, merge, wait_exit, wait_until
+from tests.support.containers import Config, merge, reap_children, wait_exit, wait_until
 from tests.support.mounts import bind
 from tests.support.rootless import (
     GID,
