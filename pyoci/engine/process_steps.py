@@ -118,21 +118,23 @@ def become_root(context: ProcessContext) -> None:
         try:
             become(0, 0, 0)
         except OSError as error:
-            if error.errno != errno.EINVAL:
+            first = _first_id(name)
+            if error.errno != errno.EINVAL or first is None:
                 raise
-            if first := _first_id(name):
+            if first:
                 become(first, first, first)
     # Becoming another user has set the one, and taken back the other (credentials(7), prctl(2)).
     prctl.set_dumpable(dumpable=False)
     prctl.set_parent_death_signal(_SIGKILL)
 
 
-def _first_id(name: str) -> int:
-    """The first id that has a mapping; 0 if there is no /proc that tells it."""
+def _first_id(name: str) -> int | None:
+    """The first id that has a mapping, None if none has; 0 if there is no /proc that tells it."""
     try:
-        return int(read_kernel_file(f"/proc/self/{name}").split()[0])
-    except (OSError, IndexError):
+        words = read_kernel_file(f"/proc/self/{name}").split()
+    except OSError:
         return 0
+    return int(words[0]) if words else None
 
 
 def change_directory(step: s.ChangeDirectory, context: ProcessContext) -> None:

@@ -353,17 +353,7 @@ def test_the_words_of_all_tables_are_all_that_there_are(container: MakeContainer
     tested |= {w for text in SUPERBLOCK_WORDS for w in text.split()}
     tested |= {w for text in RECURSIVE_WORDS for w in text.split()}
     tested |= {w for text in PROPAGATIONS for w in text.split()}
-    elsewhere = {"bind", "rbind", "remount", "tmpcopyup"}
+    elsewhere = {"bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap"}
     elsewhere |= {"copy-symlink", "dest-nofollow", "src-nofollow"}
-    refused = {"idmap", "ridmap", "mand"}
+    refused = {"mand"}
     assert set(known_options()) - tested - elsewhere - refused == set()
-
-
-@pytest.mark.parametrize("word", ["idmap", "ridmap"])
-def test_what_is_not_supported_yet_is_refused(container: MakeContainer, word: str) -> None:
-    ids = [{"containerID": 0, "hostID": 1000, "size": 1}]
-    mount: Config = {"destination": "/m", "source": "/tmp", "options": ["rbind", word]}  # noqa: S108
-    mount |= {"uidMappings": ids, "gidMappings": ids}
-    c = container("true", mutate=lambda k: add_mounts(k, [mount]))
-    c.run().failed("mounts[7]", "id-mapped mounts are not supported")
-    c.assert_gone()

@@ -210,7 +210,7 @@ def test_a_failure_gives_our_terminal_back(pyoci: Path, container: MakeContainer
 
 
 def test_our_window_has_the_size_from_the_start(pyoci: Path, container: MakeContainer) -> None:
-    c = on_pty(container, "stty size; trap 'stty size; exit 0' WINCH; while :; do sleep 0.01; done")
+    c = on_pty(container, "trap 'stty size; exit 0' WINCH; stty size; while :; do sleep 0.01; done")
     with on_terminal(run_words(c), c.environment, 11, 22) as t:
         t.expect("11 22\r\n")
         t.resize(33, 44)
