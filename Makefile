@@ -98,6 +98,9 @@ conformance-spec-pyoci: build
 conformance-spec-runc conformance-spec-crun: conformance-spec-%:
 	$(PYTHON) -B -m conformance.spec --runtime "$$(command -v $*)"
 
+compare-hostile: build $(VENV)/complete ## as root: tests/hostile on pyoci, runc and crun, against the record
+	$(VENV)/bin/python -B -m conformance.hostile --write
+
 conformance-runtime-tools: build ## runtime-tools' validation, from RUNTIME_TOOLS=DIR or Go modules
 	$(PYTHON) -B -m conformance.runtime_tools --runtime $(RUNTIME)
 

@@ -1,0 +1,1 @@
+"""Compares what runtimes make of tests/hostile with what is on record."""
