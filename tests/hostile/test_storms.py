@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.containers import Container, MakeContainer, wait_exit
+from tests.support.hostile import is_pyoci
 
 AT_ONCE = 20
 LONG = ("sleep", "1000")
@@ -23,9 +24,11 @@ class Storm:
         """Nothing runs yet; output goes below the directory."""
         self.directory = directory
         self.calls: list[tuple[tuple[str, ...], subprocess.Popen[bytes], Path]] = []
+        self.strict = True
 
     def add(self, c: Container, *words: str) -> None:
         """Start a call."""
+        self.strict = is_pyoci(str(c.runtime))
         path = self.directory / f"said-{next(TURNS)}"
         with path.open("wb") as file:
             process = c.spawn(*words, stdout=subprocess.DEVNULL, stderr=file)
@@ -38,18 +41,25 @@ class Storm:
             status = process.wait(60)
             said = path.read_text()
             assert status in (0, 1), (words, status, said)
-            assert "Traceback" not in said, (words, said)
-            assert "internal error" not in said, (words, said)
-            assert (status == 0) == (said == ""), (words, status, said)
-            assert len(said.splitlines()) <= 2, (words, said)
+            assert "panic:" not in said, (words, said)
+            if self.strict:
+                assert "Traceback" not in said, (words, said)
+                assert "internal error" not in said, (words, said)
+                assert (status == 0) == (said == ""), (words, status, said)
+                assert len(said.splitlines()) <= 2, (words, said)
             results.append((words, status, said))
         return results
 
 
 @pytest.fixture
-def storm(pyoci: Path, tmp_path: Path) -> Storm:
+def storm(tmp_path: Path) -> Storm:
     """A new storm."""
     return Storm(tmp_path)
+
+
+def says(c: Container, said: str, text: str) -> bool:
+    """Whether it says so, in pyoci's words; other runtimes have their own."""
+    return text in said or not is_pyoci(str(c.runtime))
 
 
 def create_words(c: Container) -> tuple[str, ...]:
@@ -63,7 +73,7 @@ def test_one_of_many_creates_of_an_id_wins(container: MakeContainer, storm: Stor
     results = storm.wait()
     assert sorted(status for _, status, _ in results) == [0] + [1] * (AT_ONCE - 1)
     for _, status, said in results:
-        assert status == 0 or "container with given ID already exists" in said
+        assert status == 0 or says(c, said, "container with given ID already exists")
     assert c.status == "created"
     c.delete().ok()
     c.assert_gone()
@@ -78,7 +88,7 @@ def test_one_of_many_containers_gets_a_cgroup(container: MakeContainer, storm: S
     winners = [c for c, (_, status, _) in zip(containers, results, strict=True) if status == 0]
     assert winners
     for _, status, said in results:
-        assert status == 0 or "container's cgroup is not empty" in said, said
+        assert status == 0 or says(c, said, "container's cgroup is not empty")
     alive = [c for c in winners if c.status == "created"]
     assert alive == winners
     for c in winners:
@@ -103,7 +113,7 @@ def test_one_of_many_starts_wins(container: MakeContainer, storm: Storm) -> None
     results = storm.wait()
     assert sorted(status for _, status, _ in results) == [0] + [1] * 7
     for _, status, said in results:
-        assert status == 0 or "cannot start" in said
+        assert status == 0 or says(c, said, "cannot start")
     c.wait_stdout("started\n")
     assert c.read_stdout() == "started\n"
     assert c.status == "running"
@@ -117,7 +127,7 @@ def test_one_of_many_deletes_wins(container: MakeContainer, storm: Storm) -> Non
     results = storm.wait()
     assert sorted(status for _, status, _ in results) == [0] + [1] * 7
     for _, status, said in results:
-        assert status == 0 or "does not exist" in said
+        assert status == 0 or says(c, said, "does not exist")
     c.assert_gone()
 
 
