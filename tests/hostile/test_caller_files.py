@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.containers import Container, MakeContainer
-from tests.support.hostile import refused
+from tests.support.hostile import is_pyoci, refused
 
 LONG = ("sleep", "1000")
 
@@ -210,6 +210,8 @@ def test_closed_streams_are_no_way_to_the_runtimes_files(
         c.delete("--force")
     listed = c.bundle.rootfs / "list"
     found = set(listed.read_text().split()) if listed.exists() else set()
+    if not is_pyoci(str(c.runtime)):  # what it carries over itself
+        found = {name for name in found if not name.startswith("pipe:")}
     assert found <= {"/list", "/dev/null", str(c.directory / "output")}, found
     c.assert_gone()
 

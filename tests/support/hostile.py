@@ -174,3 +174,13 @@ def refused(done: Result, *texts: str) -> Result:
     assert done.rc > 0, done
     assert "panic:" not in done.stderr, done
     return done
+
+
+def ran(done: Result) -> bool:
+    """Whether the container ran: with pyoci it has to, another runtime may refuse cleanly."""
+    if is_pyoci(done.command[0]):
+        done.ok()
+    elif done.rc != 0:
+        refused(done)
+        return False
+    return True
