@@ -104,13 +104,13 @@ def test_nor_does_an_exec_bring_it(running: Callable[..., Container]) -> None:
 def test_the_session_keyring_is_a_new_one(
     container: MakeContainer, running: Callable[..., Container], how: str
 ) -> None:
-    show = ("sh", "-c", "grep _ses /proc/keys; cat /proc/keys | wc -l")
+    show = ("cat", "/proc/keys")
     if not Path("/proc/keys").exists():
         pytest.skip("this kernel has no /proc/keys")
     linux: dict[str, list[str]] = {"maskedPaths": []}
     c = running(linux=linux) if how == "exec" else container(*show, linux=linux)
     said = (c.exec(*show) if how == "exec" else c.run()).stdout
-    assert f"_ses.{c.id}" in said
+    assert f"{c.id}: " in said  # crun's has no prefix
 
 
 # --- users

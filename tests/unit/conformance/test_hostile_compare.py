@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections import Counter
 
-from conformance.hostile.main import find_differences, read_report, render
+import pytest
+
+from conformance.hostile.main import LEVEL, RECORD, find_differences, read_report, render
 
 REPORT = """<?xml version="1.0"?>
 <testsuites><testsuite>
@@ -44,3 +47,17 @@ def test_the_table_has_what_some_fail_and_why() -> None:
     assert "| | one 1.0 | two 2.0 |" in text
     assert f"| `{A}` | passes | fails 1 of 2 | runc: follows it |" in text
     assert text.count("\n| `") == 1
+
+
+@pytest.mark.parametrize("name", ["runc", "crun"])
+def test_the_record_is_of_tests_that_there_are(name: str) -> None:
+    record = tomllib.loads(RECORD.read_text())[name]
+    tests = {*record["fail"], *record["racy"]}
+    assert len(tests) == len(record["fail"]) + len(record["racy"])
+    for test in tests:
+        file, _, function = test.partition("::")
+        assert f"def {function}(" in (LEVEL / file).read_text(), test
+
+
+def test_pyoci_fails_nothing() -> None:
+    assert "pyoci" not in tomllib.loads(RECORD.read_text())
