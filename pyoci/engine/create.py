@@ -13,7 +13,6 @@ from pyoci.engine.undo import Undo
 from pyoci.errors import ContainerExists, StateError, StepError, describe_oserror
 from pyoci.host.facts import read_facts
 from pyoci.host.files import read_config
-from pyoci.jsonio import dumps
 from pyoci.linux.pidfd import keep_dead_children, read_process
 from pyoci.paths import absolute
 from pyoci.plan.build import build_plan
@@ -118,7 +117,7 @@ def _attempt(request: CreateRequest, log: Log, *, wait_on_fifo: bool) -> Creatio
             store.make_notify_directory(dir_fd)
         state = _first_state(request, plan, facts)
         store.write_state(dir_fd, state)
-        store.write_file(dir_fd, store.CONFIG, dumps(config).encode())
+        store.write_file(dir_fd, store.CONFIG, store.render_config(config, state))
         main = MainProcess(plan, facts, dir_fd, state, undo)
         _carry_out(request, main, wait_on_fifo=wait_on_fifo)
         return Creation(request, plan, main)

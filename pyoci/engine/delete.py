@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import posix
 
+from pyoci.cgroup import manager
 from pyoci.engine.containers import Container
 from pyoci.engine.remove import kill_init, read_hooks, remove, run_poststop
+from pyoci.engine.waits import pause
 from pyoci.errors import ContainerNotFound, StateError
 from pyoci.state import store
 from pyoci.state.lifecycle import PAUSED, STOPPED, check_operation
@@ -54,9 +56,15 @@ def _delete_locked(container: Container, *, force: bool, log: Callable[[str, str
 
 
 def _delete_damaged(container: Container, error: StateError, *, force: bool) -> None:
-    """Without a readable state nothing of it is trusted: only the directory is ours for sure."""
+    """Without a readable state no pid is trusted: only the directory is ours for sure, and the
+    cgroups that create has said it would make, beside the config.
+    """
     if not force and posix.listdir(container.dir_fd):
         raise error
+    made = store.read_cgroups_made(container.dir_fd, container.container_id)
+    if made:
+        manager.kill_all(made[-1], pause)
+        manager.remove_cgroup(made[-1], made, pause)
     store.remove_directory(container.root, container.container_id, container.dir_fd)
     if not force:
         raise ContainerNotFound(container.container_id)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.containers import Config, Container, MakeContainer
-from tests.support.hostile import WRITABLE, never_opened, ran, refused, swapping
+from tests.support.hostile import WRITABLE, is_pyoci, never_opened, ran, refused, swapping
 
 
 def test_copying_up_follows_nothing_and_waits_for_nothing(
@@ -33,7 +33,7 @@ def test_copying_up_follows_nothing_and_waits_for_nothing(
     os.mknod(image / "device", 0o020600, os.makedev(509, 1))
     (image / "hard").write_text("image\n")
     done = c.run(timeout=20)
-    if ran(done):
+    if done.rc == 0 or is_pyoci(str(c.runtime)):
         names = ["device", "directory", "fifo", "file", "hard", "sub", "up"]
         assert done.stdout.split()[1:] == names
     assert (image / "hard").read_text() == "image\n"

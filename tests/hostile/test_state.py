@@ -126,10 +126,24 @@ def assert_told_and_removed(c: Container) -> None:
         assert done.stderr.count("\n") == 1
         assert f"load container {c.id}" in done.stderr
     done = c.delete("--force", timeout=20)
-    if cgroup.exists():  # nothing told of it any more
+    left = [str(path) for path in (cgroup, c.state_directory) if path.exists()]
+    if cgroup.exists():
         cgroup.rmdir()
+    assert (done.rc, left) == (0, []), done
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_container_that_runs_is_killed(created: Container, name: str) -> None:
+    """The copy of the config says which cgroup was made for it; no pid is trusted."""
+    created.start().ok()
+    pid = created.pid
+    DAMAGES[name](state_file(created))
+    done = created.delete("--force", timeout=20)
+    if created.cgroup.exists():
+        (created.cgroup / "cgroup.kill").write_text("1")
+    wait_exit(pid)
     assert done.rc == 0, done
-    assert not c.state_directory.exists()
+    created.assert_gone()
 
 
 def test_a_directory_in_the_place_of_the_state_is_told(pyoci: Path, stopped: Container) -> None:
@@ -140,7 +154,7 @@ def test_a_directory_in_the_place_of_the_state_is_told(pyoci: Path, stopped: Con
     stopped.delete("--force").failed("state.json")
     path.rmdir()
     stopped.delete("--force").ok()
-    stopped.cgroup.rmdir()
+    stopped.assert_gone()
 
 
 @pytest.mark.parametrize("name", ["missing", "empty", "truncated", "deep", "huge", "a FIFO"])

@@ -78,11 +78,11 @@ def test_list_goes_on_after_a_damaged_container(
     done = created.call("list", "--quiet")
     assert (done.rc, done.stdout) == (0, f"{other.id}\n")
     os.kill(other.pid, 0)
-    # What the damaged one was stays in its cgroup, where its creator finds it.
-    (created.cgroup / "cgroup.kill").write_text("1")
-    wait_exit(int((created.cgroup / "cgroup.procs").read_text() or 0))
+    pid = int((created.cgroup / "cgroup.procs").read_text())
     created.delete("--force").ok()
-    created.cgroup.rmdir()
+    wait_exit(pid)
+    created.assert_gone()
+    os.kill(other.pid, 0)
 
 
 def test_a_damaged_copy_of_the_config_only_costs_the_hooks(created: Container) -> None:
