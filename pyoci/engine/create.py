@@ -13,6 +13,7 @@ from pyoci.engine.undo import Undo
 from pyoci.errors import ContainerExists, StateError, StepError, describe_oserror
 from pyoci.host.facts import read_facts
 from pyoci.host.files import read_config
+from pyoci.jsonio import dumps
 from pyoci.linux.pidfd import keep_dead_children, read_process
 from pyoci.paths import absolute
 from pyoci.plan.build import build_plan
@@ -117,7 +118,7 @@ def _attempt(request: CreateRequest, log: Log, *, wait_on_fifo: bool) -> Creatio
             store.make_notify_directory(dir_fd)
         state = _first_state(request, plan, facts)
         store.write_state(dir_fd, state)
-        store.write_file(dir_fd, store.CONFIG, store.render_config(config, state))
+        store.write_file(dir_fd, store.CONFIG, render_config(config, state))
         main = MainProcess(plan, facts, dir_fd, state, undo)
         _carry_out(request, main, wait_on_fifo=wait_on_fifo)
         return Creation(request, plan, main)
@@ -129,6 +130,11 @@ def _attempt(request: CreateRequest, log: Log, *, wait_on_fifo: bool) -> Creatio
             error.add_note("; ".join(problems))
             log("warning", f"undoing the create: {'; '.join(problems)}")
         raise
+
+
+def render_config(config: dict[str, Any], state: ContainerState) -> bytes:
+    """config.json as it is stored: with the cgroups that we make, should state.json be damaged."""
+    return dumps({**config, "pyoci": {"cgroups_made": list(state.cgroups_made)}}).encode()
 
 
 def _check_free(request: CreateRequest) -> None:

@@ -61,10 +61,22 @@ def _delete_damaged(container: Container, error: StateError, *, force: bool) -> 
     """
     if not force and posix.listdir(container.dir_fd):
         raise error
-    made = store.read_cgroups_made(container.dir_fd, container.container_id)
+    made = read_cgroups_made(container.dir_fd, container.container_id)
     if made:
         manager.kill_all(made[-1], pause)
         manager.remove_cgroup(made[-1], made, pause)
     store.remove_directory(container.root, container.container_id, container.dir_fd)
     if not force:
         raise ContainerNotFound(container.container_id)
+
+
+def read_cgroups_made(dir_fd: int, container_id: str) -> tuple[str, ...]:
+    """What the stored config says of the cgroups that were made; nothing if it is damaged, too."""
+    try:
+        own = store.read_config(dir_fd, container_id).get("pyoci")
+    except StateError:
+        return ()
+    made = own.get("cgroups_made") if isinstance(own, dict) else None
+    if not isinstance(made, list) or not all(isinstance(path, str) for path in made):
+        return ()
+    return tuple(made) if all(store.is_cgroup_path(path) for path in made) else ()

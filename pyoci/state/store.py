@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 STATE, CONFIG, FIFO, RESULT = "state.json", "config.json", "exec.fifo", "exec.result"
 _NOTIFY = "notify"  # a directory, only where the caller of create has set NOTIFY_SOCKET
 _TEMPORARY = "state.json.tmp"
-_OWN = "pyoci"  # our own member of both JSON files
 _KNOWN = (FIFO, RESULT, CONFIG, _TEMPORARY, STATE)
 _LIMIT_BYTES = 1 << 24
 _FLAGS = posix.O_CLOEXEC | posix.O_NOFOLLOW | posix.O_NONBLOCK
@@ -69,7 +68,7 @@ def to_json(state: ContainerState) -> dict[str, object]:
         "bundle": state.bundle,
         "rootfs": state.rootfs,
         "annotations": dict(state.annotations),
-        _OWN: {
+        "pyoci": {
             "being_created": state.being_created,
             "cgroups_made": list(state.cgroups_made),
             "creator_pid": state.creator_pid,
@@ -91,7 +90,7 @@ def to_json(state: ContainerState) -> dict[str, object]:
 def from_json(value: object, container_id: str) -> ContainerState:
     """The state that such an object tells; StateError if a member is missing or of another type."""
     top = _Members(value, container_id)
-    ours = _Members(top.get(_OWN, dict), container_id)
+    ours = _Members(top.get("pyoci", dict), container_id)
     annotations = top.get("annotations", dict)
     cgroups_made = ours.get("cgroups_made", list)
     if not all(isinstance(text, str) for text in [*annotations.values(), *cgroups_made]):
@@ -99,7 +98,7 @@ def from_json(value: object, container_id: str) -> ContainerState:
     paths = top.get("cgroup_paths", dict)
     cgroup_path = None if paths == {"": None} else _Members(paths, container_id).get("", str)
     known = cgroups_made if cgroup_path is None else [cgroup_path, *cgroups_made]
-    if not all(_is_cgroup_path(path) for path in known):
+    if not all(is_cgroup_path(path) for path in known):
         raise damaged(container_id, "a cgroup path leads elsewhere")
     made = ContainerState(
         container_id=container_id,
@@ -134,7 +133,7 @@ def _add_unit(state: ContainerState, value: object) -> ContainerState:
     )
 
 
-def _is_cgroup_path(path: str) -> bool:
+def is_cgroup_path(path: str) -> bool:
     """Whether it may be the path of a cgroup: processes in it are killed, it is removed."""
     return path[1:] != "" and path.startswith("/") and _is_text(path) and clean(path) == path
 
@@ -327,23 +326,6 @@ def _has_file(dir_fd: int, name: str) -> bool:
     except OSError:  # ENOENT
         return False
     return True
-
-
-def render_config(config: dict[str, Any], state: ContainerState) -> bytes:
-    """config.json as it is stored: with the cgroups that we make, should state.json be damaged."""
-    return jsonio.dumps({**config, _OWN: {"cgroups_made": list(state.cgroups_made)}}).encode()
-
-
-def read_cgroups_made(dir_fd: int, container_id: str) -> tuple[str, ...]:
-    """What the stored config says of the cgroups that were made; nothing if it is damaged, too."""
-    try:
-        own = read_config(dir_fd, container_id).get(_OWN)
-    except StateError:
-        return ()
-    made = own.get("cgroups_made") if isinstance(own, dict) else None
-    if not isinstance(made, list) or not all(isinstance(path, str) for path in made):
-        return ()
-    return tuple(made) if all(_is_cgroup_path(path) for path in made) else ()
 
 
 def read_config(dir_fd: int, container_id: str) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyoci import jsonio
+from pyoci.engine.create import render_config
+from pyoci.engine.delete import read_cgroups_made
 from pyoci.errors import ContainerExists, ContainerNotFound, StateError
 from pyoci.paths import clean
 from pyoci.record import replace
@@ -385,14 +387,14 @@ def test_config_is_read_back(root: str, dir_fd: int) -> None:
 
 @pytest.mark.parametrize("own", [None, [], {}, {"cgroups_made": 1}, {"cgroups_made": [1]}])
 def test_the_config_knows_the_cgroups_or_nothing(dir_fd: int, own: object) -> None:
-    store.write_file(dir_fd, store.CONFIG, store.render_config({"a": 1}, STATE))
+    store.write_file(dir_fd, store.CONFIG, render_config({"a": 1}, STATE))
     assert store.read_config(dir_fd, "web")["a"] == 1
-    assert store.read_cgroups_made(dir_fd, "web") == STATE.cgroups_made
+    assert read_cgroups_made(dir_fd, "web") == STATE.cgroups_made
     damages: list[object] = [{"a": 1, "pyoci": own}, []]
     damages.append({"pyoci": {"cgroups_made": ["/a", "/b/../.."]}})
     for damage in damages:
         store.write_file(dir_fd, store.CONFIG, json.dumps(damage).encode())
-        assert store.read_cgroups_made(dir_fd, "web") == ()
+        assert read_cgroups_made(dir_fd, "web") == ()
 
 
 def test_writing_follows_no_symlink(root: str, dir_fd: int, tmp_path: Path) -> None:
