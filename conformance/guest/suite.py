@@ -240,6 +240,8 @@ def guest_environment(runtime: Path) -> dict[str, str]:
         "PYOCI_STRICT_SKIPS": "1",
         "PYOCI_RUNTIME": str(runtime),
         "PYTHONPATH": str(LIBRARIES),
+        # On the disk: /tmp is a tmpfs, which cannot be mounted with other ids before Linux 6.3.
+        "TMPDIR": "/var/tmp",  # noqa: S108  (the guest's own)
     }
 
 
