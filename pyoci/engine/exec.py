@@ -13,7 +13,7 @@ from pyoci.cgroup import manager
 from pyoci.engine import sync
 from pyoci.engine.containers import UNTYPED_ERRORS, Container, cgroup_of
 from pyoci.engine.exec_init import ExecFds, import_for_exec, run_exec
-from pyoci.engine.handover import check_preserved, write_pid_file
+from pyoci.engine.handover import check_preserved, send_pidfd, write_pid_file
 from pyoci.engine.protect import protect_interpreter
 from pyoci.errors import (
     PyociError,
@@ -33,7 +33,6 @@ from pyoci.plan.steps import CloneSibling
 from pyoci.record import replace
 from pyoci.spec.model import Process
 from pyoci.spec.parse import parse_config
-from pyoci.spec.users import parse_user, resolve_user
 from pyoci.state import store
 from pyoci.state.lifecycle import CREATED, check_operation
 
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 
     from pyoci.plan.exec import ExecPlan, ExecRequest
     from pyoci.spec.model import Spec
-    from pyoci.spec.users import Identity
 
     Log = Callable[[str, str], None]
 
@@ -63,12 +61,26 @@ def exec_process(request: ExecRequest, log: Log) -> int:
     check_preserved(request.listen_fds + request.preserve_fds)
     # What we fork is a copy of us, in sight of whoever is in the container.
     prctl.set_dumpable(dumpable=False)
+    try:
+        return _attempt(request, log)
+    except _KilledAtBirthError:
+        if request.console_socket:  # whoever serves it has heard from us
+            raise
+    return _attempt(request, log, enters=True)
+
+
+class _KilledAtBirthError(StepError):
+    """The process was killed before its first word (see MainProcess.may_be_born_elsewhere)."""
+
+
+def _attempt(request: ExecRequest, log: Log, *, enters: bool = False) -> int:
     with Container(request.root, request.container_id) as container:
         container.lock()
         state = container.read_state()
         status = container.read_status(state)
         _check_status(request, status)
         running = Joining(request, state, status)
+        running.enters = enters
         try:
             _make_plan(container, running, log)
             running.connect_console()
@@ -116,6 +128,7 @@ class Joining:
         self.status = status
         self.pid, self.pidfd, self.sync_fd = 0, -1, -1
         self.root_fd = -1
+        self.enters = False  # its cgroup by itself, and is not born there
         # The socket over which the process sends its terminal, and its other end if that is ours.
         self.console_fd = self.terminal_fd = -1
         self.init_pidfd = _open_init(state)
@@ -137,7 +150,12 @@ class Joining:
             from pyoci.engine.process_file import read_process_file, with_labels_of
 
             base = with_labels_of(base, read_process_file(request.process_file))
-        process = plan_request(base, request, self._find_identity())
+        identity = None
+        if request.user:
+            from pyoci.engine.exec_identity import find_identity
+
+            identity = find_identity(request.user, self._open_root)
+        process = plan_request(base, request, identity)
         modules: tuple[str, ...] = ()
         if asks_for_labels(process):
             from pyoci.host.lsm import read_modules
@@ -147,19 +165,6 @@ class Joining:
         self.plan = plan_exec(process, spec.linux, request, facts)
         for warning in self.plan.warnings:
             log("warning", warning)
-
-    def _find_identity(self) -> Identity | None:
-        if not self.request.user:
-            return None
-        word = parse_user(self.request.user)
-        passwd = self._read_account_file("/etc/passwd") if word.needs_passwd else ""
-        group = self._read_account_file("/etc/group") if word.needs_group else ""
-        return resolve_user(word, passwd, group)
-
-    def _read_account_file(self, path: str) -> str:
-        from pyoci.host.accounts import read_account_file
-
-        return read_account_file(self._open_root(), path)
 
     def _open_root(self) -> int:
         """init's root directory; StateError if that is gone."""
@@ -231,7 +236,8 @@ class Joining:
         """How the process gets into a cgroup that is not as create has made it; -1 where it is."""
         if not self.state.cgroup_path:
             return -1
-        if self.state.cgroup_path in self.state.cgroups_made and not self.plan.cgroup:
+        made = self.state.cgroup_path in self.state.cgroups_made
+        if made and not self.plan.cgroup and not self.enters:
             return -1
         if self.state.unit and (not self.plan.cgroup or posix.geteuid() != 0):
             return -1  # a user cannot go in from elsewhere: systemd moves the process
@@ -338,7 +344,7 @@ class Joining:
             posix.close(self.terminal_fd)
 
     def _await_ready(self) -> None:
-        kind, content = sync.receive_message(self.sync_fd)
+        kind, content = first, _ = sync.receive_message(self.sync_fd)
         if kind == sync.LISTENER:
             from pyoci.engine.listener import send_listener_of_exec
 
@@ -348,8 +354,11 @@ class Joining:
         if kind == sync.FAILED:
             raise self._failed(sync.decode_failure(content))
         if kind != sync.READY:
-            detail = f"the process ended without a word (exit status {reap(self.pidfd)})"
-            raise StepError("", "", f"{detail} (possibly OOM-killed)")
+            status = reap(self.pidfd)
+            detail = f"the process ended without a word (exit status {status})"
+            at_birth = first == sync.END and status == 128 + _SIGKILL and not self.enters
+            error = _KilledAtBirthError if at_birth else StepError
+            raise error("", "", f"{detail} (possibly OOM-killed)")
 
     def _hand_over(self) -> None:
         """Once execve has happened, the caller is told who it is."""
@@ -358,7 +367,7 @@ class Joining:
         if failure is not None:
             raise self._failed(failure)
         if request.pidfd_socket:
-            self._send_pidfd(request.pidfd_socket)
+            send_pidfd(request.pidfd_socket, self.pidfd)
         if request.pid_file:
             write_pid_file(request.pid_file, self.pid)
 
@@ -366,14 +375,6 @@ class Joining:
         from pyoci.engine.failures import exec_error
 
         return exec_error(self.plan, failure)
-
-    def _send_pidfd(self, path: str) -> None:
-        from pyoci.linux.sockets import send_fd
-
-        try:
-            send_fd(path, b"setns", self.pidfd, _SOCKET_PATIENCE_S)
-        except OSError as error:
-            raise _failed("send the pidfd", error) from None
 
     def _kill(self) -> None:
         try:

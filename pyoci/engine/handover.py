@@ -6,8 +6,10 @@ import posix
 
 from pyoci.errors import StateError, StepError, describe_oserror
 from pyoci.linux.fs import S_IFLNK, S_IFMT
+from pyoci.state import store
 
 S_IFCHR, S_IFBLK = 0o020000, 0o060000
+_SOCKET_PATIENCE_S = 10.0  # an engine that hangs shall not hang the exec
 
 
 def check_preserved(count: int) -> None:
@@ -62,3 +64,20 @@ def _write(path: str, flags: int, content: bytes) -> None:
         posix.write(fd, content)
     finally:
         posix.close(fd)
+
+
+def make_result(dir_fd: int) -> int:
+    """Make exec.result, in which init says to a later `start` why it failed."""
+    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
+    return posix.open(store.RESULT, flags, 0o600, dir_fd=dir_fd)
+
+
+def send_pidfd(path: str, pidfd: int) -> None:
+    """Send the pidfd of a process of exec to the socket at this path; StepError."""
+    from pyoci.linux.sockets import send_fd
+
+    try:
+        send_fd(path, b"setns", pidfd, _SOCKET_PATIENCE_S)
+    except OSError as error:
+        detail = describe_oserror(error)
+        raise StepError("main", "send the pidfd", detail, error.errno or 0) from None

@@ -12,6 +12,7 @@ import posix
 
 from pyoci.cgroup import manager
 from pyoci.engine import sync
+from pyoci.engine.handover import make_result
 from pyoci.engine.init import Inheritance, import_for_init, is_visible, run_init
 from pyoci.engine.limits import Limits
 from pyoci.engine.naming import Naming
@@ -27,11 +28,9 @@ from pyoci.linux.pidfd import (
     write_process_file,
 )
 from pyoci.linux.sockets import connect, send_fd, seqpacket_pair
-from pyoci.plan import rootfs_steps as r
 from pyoci.plan import steps as s
-from pyoci.plan.namespaces import CLONE_FLAGS, PROC_NAMES, map_text
+from pyoci.plan.namespaces import CLONE_FLAGS, map_text
 from pyoci.record import replace
-from pyoci.spec.sysctl import sysctl_namespace, sysctl_path
 from pyoci.state import store
 
 TYPE_CHECKING = False
@@ -66,6 +65,8 @@ class MainProcess:
         self.entry_fd = -1  # in place of it for a cgroup that was there before
         self.pid = 0
         self.pidfd = -1
+        self.heard = False  # of init, a first time
+        self.end_status: int | None = None  # of init, once it has failed
         self.sync_fd = -1
         self.fifo_fd = self.result_fd = -1
         # The socket over which init sends the terminal, and its other end if that is ours.
@@ -80,12 +81,18 @@ class MainProcess:
         """
         if wait_on_fifo:
             self.fifo_fd = store.make_fifo(self.dir_fd)
-            self.result_fd = _make_result(self.dir_fd)
+            self.result_fd = make_result(self.dir_fd)
         for step in self.plan.before:
             with Naming(step):
                 self._apply_before(step)
+        try:
+            self._serve_init()
+        except StepError:
+            if not self.may_be_born_elsewhere():
+                raise
+            self._clone_again()
+            self._serve_init()
         self._close_handed_over()
-        self._serve_init()
 
     def let_go(self) -> None:
         """Have init live on without us: from now on only the state knows of it."""
@@ -138,24 +145,13 @@ class MainProcess:
         return f"{self.facts.own_cgroup}/".startswith(f"{parent}/")
 
     def _open_namespace(self, step: s.OpenNamespace) -> None:
-        fd = namespaces.open_namespace(step.path)
-        self.namespace_fds[step.kind] = fd
-        try:
-            found = namespaces.namespace_type(fd)
-        except OSError as error:
-            detail = f"{step.path} is no namespace"
-            raise StepError("main", "", detail, error.errno or 0, step.path) from None
-        if found != CLONE_FLAGS[step.kind]:
-            kinds = [kind for kind, flag in CLONE_FLAGS.items() if flag == found]
-            detail = f"{step.path} is a {''.join(kinds)} namespace, not a {step.kind} namespace"
-            raise StepError("main", "", detail, 0, step.path)
-        if _is_own_namespace(fd, step.kind) and self._sets_parameters_of(step.kind):
-            detail = f"{step.path} is our own: linux.sysctl would change the host"
-            raise StepError("main", "", detail, 0, step.path)
+        from pyoci.engine.joined import open_joined
+
+        self.namespace_fds[step.kind] = fd = open_joined(step, self.plan)
         if step.enter:  # for our children, so for init
             self.entered = True
             self.undo.push("leave the pid namespace", namespaces.leave_pid_namespace)
-            namespaces.setns(fd, found)
+            namespaces.setns(fd, CLONE_FLAGS[step.kind])
 
     def _open_source(self, step: s.OpenSource) -> None:
         from pyoci.engine.sources import map_ids, open_source
@@ -180,10 +176,6 @@ class MainProcess:
             self.console_fd = connect(step.path, _SOCKET_PATIENCE_S)
         else:
             self.terminal_fd, self.console_fd = seqpacket_pair()
-
-    def _sets_parameters_of(self, kind: str) -> bool:
-        keys = [step.key for step in self.plan.init if isinstance(step, r.SetSysctl)]
-        return any(sysctl_namespace(sysctl_path(key)) == kind for key in keys)
 
     def _clone(self, step: s.CloneInit) -> None:
         flags = 0
@@ -218,6 +210,24 @@ class MainProcess:
         found = read_process(self.pid)
         self.state = replace(self.state, pid=self.pid, start_time=found[1] if found else 0)
         store.write_state(self.dir_fd, self.state)
+
+    def may_be_born_elsewhere(self) -> bool:
+        """Whether the kernel may have killed init for where it was to be born.
+
+        Since Linux 6.14 CLONE_INTO_CGROUP does so if our own cgroup was ever killed (cgroup.kill).
+        """
+        killed = self.end_status == 128 + _SIGKILL and not self.heard
+        return killed and self.cgroup_fd >= 0 and not self.entered
+
+    def _clone_again(self) -> None:
+        """Have another init, which goes into its cgroup by itself."""
+        for fd in (self.sync_fd, self.pidfd, self.cgroup_fd):
+            posix.close(fd)
+        self.cgroup_fd = -1
+        self.entry_fd = manager.open_entry(self.state.cgroup_path)
+        step = next(step for step in self.plan.before if isinstance(step, s.CloneInit))
+        with Naming(step):
+            self._clone(step)
 
     def _adopt_sibling(self) -> None:
         from pyoci.engine.intermediate import adopt_sibling
@@ -268,6 +278,7 @@ class MainProcess:
         served = False
         while True:
             kind, content = sync.receive_message(self.sync_fd)
+            self.heard = self.heard or kind != sync.END
             if kind == sync.HOST_HOOKS and not served:
                 served = True
                 limits.apply()
@@ -337,8 +348,11 @@ class MainProcess:
 
         poller = poll()
         poller.register(self.sync_fd, POLLIN)
-        failure = sync.receive(self.sync_fd)[1] if poller.poll(0) else None
-        return self._init_failed(failure) if failure is not None else None
+        if not poller.poll(0):
+            return None
+        kind, failure = sync.receive(self.sync_fd)
+        self.heard = self.heard or kind != sync.END
+        return self._init_failed(failure) if kind in (sync.FAILED, sync.END) else None
 
     def _run_host_part(self) -> None:
         for step in self.plan.beside:
@@ -380,17 +394,7 @@ class MainProcess:
 
         if failure is not None:
             return init_error(self.plan, failure)
-        status = reap(self.pidfd)
+        self.end_status = status = reap(self.pidfd)
         if status == 128 + _SIGKILL:
             return killed_error()
         return StepError("init", "", f"init ended without a word (exit status {status})")
-
-
-def _is_own_namespace(fd: int, kind: str) -> bool:
-    found, own = posix.fstat(fd), posix.stat(f"/proc/self/ns/{PROC_NAMES[kind]}")
-    return (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
-
-
-def _make_result(dir_fd: int) -> int:
-    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
-    return posix.open(store.RESULT, flags, 0o600, dir_fd=dir_fd)
