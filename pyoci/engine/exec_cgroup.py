@@ -7,6 +7,7 @@ import posix
 
 from pyoci.cgroup import manager
 from pyoci.errors import StateError, StepError, describe_oserror
+from pyoci.host.rootless import is_ordinary_user
 from pyoci.linux.pidfd import read_kernel_file
 
 TYPE_CHECKING = False
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 def open_entry(state: ContainerState, inner: str) -> int:
     """How a process gets into a cgroup that others may have killed: see manager.open_entry.
 
-    `inner` is the path below the container's cgroup; StepError if it is not there.
+    `inner` is the path below the container's cgroup; StepError if it is not there. -1 where
+    systemd is to move the process: a user cannot from a cgroup outside of his own.
     """
+    if state.unit and is_ordinary_user():
+        return -1
     path = state.cgroup_path
     try:
         # With controllers for those below it, it has no processes (cgroups(7)).

@@ -20,6 +20,11 @@ def in_user_namespace() -> bool:
     return read_kernel_file("/proc/self/uid_map").decode().split() != _INITIAL_MAP
 
 
+def is_ordinary_user() -> bool:
+    """Whether we are one outside of all user namespaces, whoever we are in ours."""
+    return posix.geteuid() != 0 or in_user_namespace()
+
+
 def add_rootless_facts(facts: HostFacts, rootless: str) -> HostFacts:
     """The facts with what an ordinary user's plan depends on; `rootless` as --rootless."""
     tolerant = rootless != "false"
