@@ -12,6 +12,7 @@ import pytest
 from tests.clients.harness.image import PAUSE_IMAGE
 from tests.clients.harness.machine import CGROUPS, cgroup_driver
 from tests.clients.harness.podman import Podman, PodmanHome
+from tests.clients.harness.process import PATIENCE, call
 from tests.support.containers import wait_until
 
 STATUS = "/proc/self/status"
@@ -356,11 +357,21 @@ def test_limits_and_their_update(podman: Podman) -> None:
 @pytest.mark.limits
 @pytest.mark.guest
 def test_out_of_memory_is_told(podman: Podman) -> None:
-    limits = ("--memory=16m", "--memory-swap=16m")
-    name = podman.start("sh", "-c", "tail /dev/zero; sleep 1000", options=limits)
-    identity = podman.inspect(name, "Id")
-    # conmon watches the cgroup that the runtime has made, and leaves this for Podman.
-    wait_until(lambda: list(podman.home.directory.rglob(f"{identity}/userdata/oom")))
+    # Only the one that holds the memory may be killed.
+    hold = "(echo 1000 >/proc/self/oom_score_adj; exec dd if=/dev/zero bs=24M count=1)"
+    script = f"{hold} | (head -c 1 >/dev/null; echo held; sleep 1000)"
+    words = podman.run_words(("sh", "-c", script), ("--oom-score-adj=-1000",))
+    podman("create", *words[1:]).ok()
+    name = podman.names[-1]
+    # Podman 4 looks for a file there, and conmon leaves it where it was started.
+    where = Path(podman.inspect(name, "StaticDir"))
+    command = podman.home.command("--runtime", podman.runtime, "start", name)
+    call(["env", f"--chdir={where}", *command], podman.home.env).ok()
+    wait_until(lambda: "held" in podman("logs", name).ok().stdout, PATIENCE)
+    # conmon 2.1.6 stops watching at the first event that is no such one, as when an allocation
+    # meets the limit. A limit below what is held makes no other.
+    podman("update", "--memory=8m", "--memory-swap=8m", name).ok()
+    wait_until((where / "oom").exists)
     podman("kill", name).ok()
     podman("wait", name).ok()
     assert podman.inspect(name, "State.OOMKilled") == "true"
