@@ -11,6 +11,7 @@ import pytest
 
 from tests.clients.harness.containerd import Ctr
 from tests.clients.harness.machine import CGROUPS, cgroup_driver
+from tests.clients.harness.process import PATIENCE
 from tests.support.containers import wait_until
 
 FOREVER = ("sleep", "1000")
@@ -26,9 +27,18 @@ def field(ctr: Ctr, name: str, *options: str) -> str:
 
 
 @pytest.mark.guest
-def test_run_prints_the_output(ctr: Ctr) -> None:
-    done = ctr.run("sh", "-c", "echo out; echo err >&2").ok()
-    assert (done.stdout, done.stderr) == ("out\n", "err\n")
+def test_run_prints_the_output(ctr: Ctr, tmp_path: Path) -> None:
+    # Before 1.6.22 the client drops what it has not read when the task has ended.
+    words = ctr.run_words(ctr.name(), ("sh", "-c", "echo out; echo err >&2; read x"), ("--rm",))
+    files = (tmp_path / "stdout", tmp_path / "stderr")
+
+    def read_files() -> list[str]:
+        return [file.read_text() for file in files]
+
+    with ctr.with_files(words, *files) as process:
+        wait_until(lambda: read_files() == ["out\n", "err\n"], PATIENCE)
+        process.communicate(b"\n", PATIENCE)
+    assert (process.returncode, read_files()) == (0, ["out\n", "err\n"])
 
 
 def test_run_reads_the_input(ctr: Ctr) -> None:
@@ -138,6 +148,21 @@ def test_ps_lists_every_process(ctr: Ctr) -> None:
 def test_metrics(ctr: Ctr) -> None:
     name = ctr.start(*FOREVER)
     ctr("task", "metrics", name).ok().said("memory.usage", "pids.current", name)
+
+
+@pytest.mark.limits
+@pytest.mark.guest
+def test_limits_and_their_metrics(ctr: Ctr) -> None:
+    limits = ("--memory-limit", str(64 << 20), "--cpu-quota", "50000", "--cpu-period", "100000")
+    name = ctr.start(*FOREVER, options=limits)
+    (pid,) = ctr.pids(name)
+    cgroup = CGROUPS / Path(f"/proc/{pid}/cgroup").read_text().strip().rpartition("::/")[2]
+    assert (cgroup.suffix == ".scope") == (cgroup_driver() == "systemd")
+    assert (cgroup / "cpu.max").read_text().strip() == "50000 100000"
+    assert (cgroup / "memory.max").read_text().strip() == str(64 << 20)
+    metrics = ctr("task", "metrics", name).ok().stdout.splitlines()
+    rows = dict(line.split() for line in metrics if len(line.split()) == 2)
+    assert rows["memory.usage_limit"] == str(64 << 20)
 
 
 @pytest.mark.guest

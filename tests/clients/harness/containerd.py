@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.clients.harness.image import BUSYBOX_IMAGE, PAUSE_IMAGE
@@ -110,6 +113,22 @@ class Ctr:
     def on_terminal(self, *words: str) -> Terminal:
         """Run ctr on a terminal."""
         return Terminal(["ctr", "-a", self.containerd.socket, *words])
+
+    @contextmanager
+    def with_files(
+        self, words: Sequence[str], stdout: Path, stderr: Path
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """Run ctr with a pipe as its input and files for its output, until the block ends."""
+        command = ["ctr", "-a", str(self.containerd.socket), *words]
+        with (
+            stdout.open("wb") as out,
+            stderr.open("wb") as err,
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=err) as process,
+        ):
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def exec(self, name: str, *args: str, options: tuple[str, ...] = ()) -> Done:
         """`ctr task exec`."""
