@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.harness.conmon import Conmon, Handler
-from tests.clients.harness.machine import cgroup_driver
+from tests.clients.harness.machine import CGROUPS, cgroup_driver
 from tests.clients.harness.snippets import read_snippet
 from tests.support.containers import Bundle, make_applets, make_config, wait_until
 
@@ -181,6 +181,25 @@ def test_kill_by_number(conmon: MakeConmon) -> None:
 
 def test_state_of_what_is_not_there_fails(conmon: MakeConmon) -> None:
     conmon(*FOREVER).runtime("state", "no-such-container").exited(1).said("does not exist")
+
+
+@pytest.mark.limits
+@pytest.mark.guest
+def test_limits_and_their_update(conmon: MakeConmon, tmp_path: Path) -> None:
+    limits = {"memory": {"limit": 64 << 20}, "cpu": {"quota": 50000, "period": 100000}}
+    c = conmon(*FOREVER, linux={"resources": {**limits, "pids": {"limit": 50}}})
+    pid = c.create()["pid"]
+    c.start()
+    cgroup = CGROUPS / Path(f"/proc/{pid}/cgroup").read_text().strip().rpartition("::/")[2]
+    assert (cgroup.suffix == ".scope") == (cgroup_driver() == "systemd")
+    files = ("memory.max", "cpu.max", "pids.max")
+    values = [(cgroup / file).read_text().strip() for file in files]
+    assert values == [str(64 << 20), "50000 100000", "50"]
+    changed = tmp_path / "resources.json"
+    changed.write_text(json.dumps({"memory": {"limit": 96 << 20}, "pids": {"limit": 60}}))
+    c.runtime("update", "--resources", str(changed), c.id).ok()
+    values = [(cgroup / file).read_text().strip() for file in files]
+    assert values == [str(96 << 20), "50000 100000", "60"]
 
 
 @pytest.mark.guest

@@ -42,6 +42,7 @@ def test_run_on_a_terminal(podman: Podman) -> None:
         terminal.finish().ok()
 
 
+@pytest.mark.guest
 def test_exec(podman: Podman) -> None:
     name = podman.start()
     podman("exec", name, "sh", "-c", "exit 5").exited(5)
@@ -61,6 +62,7 @@ def test_stop_and_start_again(podman: Podman) -> None:
     assert podman.inspect(name, "State.Status") == "running"
 
 
+@pytest.mark.guest
 def test_remove_by_force(podman: Podman) -> None:
     name = podman.start()
     podman("rm", "--force", "--time", "0", name).ok()
