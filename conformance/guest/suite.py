@@ -140,6 +140,10 @@ class Suite:
                 self.runner.terminate()
                 raise
 
+    def run_resources(self, files: Sequence[str]) -> list[Part]:
+        """Only what the faster guest is there for: controllers, capabilities, AppArmor."""
+        return [self.runner.run("uml: tests/vm", UML, (*PYTEST, "-m", IN_UML, *files))]
+
     def run_programs(self) -> Part:
         """runtime-tools' programs, built on this machine; none where they are not to be had."""
         name = "uml: conformance.runtime_tools"
@@ -249,7 +253,9 @@ def main() -> int:
     """Run everything and sum up; status 1 if anything failed."""
     parser = argparse.ArgumentParser(prog="conformance.guest.suite", description=__doc__)
     parser.add_argument("--runtime", type=Path, required=True, help="a build for /usr/bin/python3")
-    runtime = parser.parse_args().runtime.absolute()
+    parser.add_argument("--resources", action="store_true", help="only tests/vm, only in uml")
+    given = parser.parse_args()
+    runtime = given.runtime.absolute()
     if not os.access(runtime, os.X_OK):
         print(f"conformance.guest.suite: {runtime} is not an executable file", file=sys.stderr)
         return 2
@@ -261,7 +267,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="guest-results.") as results:
         runner = Runner(Path(results), guest_environment(runtime), (LIBRARIES,))
         suite = Suite(runner, runtime, find_tools())
-        parts = suite.run_all([str(file) for file in files], marked, units)
+        if given.resources:
+            parts = suite.run_resources([str(file) for file in files if file.parent.name == "vm"])
+        else:
+            parts = suite.run_all([str(file) for file in files], marked, units)
     print(f"--- guests: {time.monotonic() - started:.0f} s ---")
     for line in render_summary(parts):
         print(line)
