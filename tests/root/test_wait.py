@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.containers import PATIENCE, Container, MakeContainer, wait_until
+from tests.support.processes import waits_with_open
 
 RELEASE = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
 keeps_status = pytest.mark.skipif(RELEASE < (6, 15), reason="needs Linux 6.15 (PIDFD_INFO_EXIT)")
@@ -19,15 +20,10 @@ READ = ("sh", "-c", "read line; exit 3")
 
 
 def spawn_wait(c: Container) -> subprocess.Popen[bytes]:
-    """A wait that is on its way: it holds a pidfd of init."""
+    """A wait that has got to its waiting: it sleeps, and holds a pidfd of init."""
     process = c.spawn("wait", c.id, stdout=subprocess.PIPE)
-    wait_until(lambda: holds_pidfd(process.pid))
+    wait_until(lambda: waits_with_open(process.pid, "pidfd"))
     return process
-
-
-def holds_pidfd(pid: int) -> bool:
-    links = [os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()]
-    return any("pidfd" in link for link in links)
 
 
 def says(process: subprocess.Popen[bytes]) -> str:
