@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import posix
 
 from pyoci.cgroup import manager
 from pyoci.engine.containers import Container
 from pyoci.engine.waits import pause
 from pyoci.errors import StateError
-from pyoci.linux.pidfd import open_process, pidfd_send_signal
+from pyoci.linux.pidfd import open_pidfd, open_process, pidfd_send_signal
 from pyoci.state.lifecycle import PAUSED, STOPPED, check_operation
 
 TYPE_CHECKING = False
@@ -92,10 +91,9 @@ def _pin(pids: set[int]) -> dict[int, int]:
     pinned = {}
     for pid in sorted(pids)[:_MAX_PINNED]:
         try:
-            pinned[pid] = posix.pidfd_open(pid)
-        except OSError as error:
-            if error.errno not in (errno.ESRCH, errno.EINVAL):  # gone; a pid of another namespace
-                raise
+            pinned[pid] = open_pidfd(pid)
+        except ProcessLookupError:  # gone; or a pid of another namespace
+            continue
     return pinned
 
 

@@ -9,6 +9,7 @@ import posix
 
 from pyoci.linux.pidfd import (
     is_running,
+    open_pidfd,
     open_process,
     pidfd_send_signal,
     poll_exit,
@@ -55,7 +56,7 @@ def _signal(state: ContainerState, pids: list[int], number: int) -> None:
     try:
         for pid in pids:
             try:
-                pinned[pid] = posix.pidfd_open(pid)
+                pinned[pid] = open_pidfd(pid)
             except ProcessLookupError:
                 continue
         for pid in pinned.keys() & set(read_processes(state)):

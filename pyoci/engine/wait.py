@@ -12,7 +12,7 @@ import posix
 
 from pyoci.engine.containers import Container
 from pyoci.errors import ContainerNotFound, StateError
-from pyoci.linux.pidfd import await_status, open_process, poll_exit, read_process
+from pyoci.linux.pidfd import await_status, open_pidfd, open_process, poll_exit, read_process
 from pyoci.record import replace
 from pyoci.state.lifecycle import check_operation
 
@@ -41,7 +41,7 @@ def wait(root: str, container_id: str) -> int:
 def _await_init(state: ContainerState) -> int | None:
     """The status that the kernel tells once init has ended; None where it is too late for that."""
     try:
-        pidfd = posix.pidfd_open(state.pid)
+        pidfd = open_pidfd(state.pid)
     except (ProcessLookupError, ValueError, OverflowError):
         return None
     try:

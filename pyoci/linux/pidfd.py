@@ -20,6 +20,7 @@ __all__ = [
     "await_status",
     "is_running",
     "keep_dead_children",
+    "open_pidfd",
     "open_process",
     "pidfd_getfd",
     "pidfd_send_signal",
@@ -85,10 +86,24 @@ def is_running(pid: int, start_time: int) -> bool:
     return found is not None and found[1] == start_time and found[0] not in "ZXx"
 
 
+def open_pidfd(pid: int) -> int:
+    """A pidfd of the process that has this pid now; OSError(ESRCH) if none has (pidfd_open(2)).
+
+    EINVAL, of older kernels (seen on 6.1): the number is none of a process, but of the session or
+    process group that a process led which is gone.
+    """
+    try:
+        return posix.pidfd_open(pid)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise ProcessLookupError(errno.ESRCH, posix.strerror(errno.ESRCH)) from None
+
+
 def open_process(pid: int, start_time: int) -> int:
     """A pidfd of exactly this process; OSError(ESRCH) if it is gone, its pid used again or not."""
     if pid > 0:
-        fd = posix.pidfd_open(pid)
+        fd = open_pidfd(pid)
         if is_running(pid, start_time):
             return fd
         posix.close(fd)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import posix
 import signal
 
 import pytest
 
-from pyoci.linux.pidfd import await_status
+from pyoci.linux.pidfd import await_status, open_pidfd, open_process
 
 
 def fork(ending: int) -> tuple[int, int]:
@@ -37,3 +39,44 @@ def test_the_status(ending: int, status: int, reaped: bool) -> None:
         os.waitpid(pid, 0)
     kernel = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
     assert found == (None if reaped and kernel < (6, 15) else status)
+
+
+def test_a_session_that_outlives_its_leader_is_no_process() -> None:
+    """Its id stays in use, for which older kernels say EINVAL, and newer ones ESRCH."""
+    ends, keeps_open = os.pipe()
+    leader = os.fork()
+    if leader == 0:
+        os.close(keeps_open)
+        os.setsid()
+        if os.fork() == 0:
+            os.read(ends, 1)
+        os._exit(0)
+    os.close(ends)
+    try:
+        os.waitpid(leader, 0)
+        assert os.getpgid(0) != leader
+        with pytest.raises(ProcessLookupError):
+            open_pidfd(leader)
+        with pytest.raises(ProcessLookupError):
+            open_process(leader, 1)
+    finally:
+        os.close(keeps_open)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ESRCH])
+def test_who_is_gone_by_every_kernels_words(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def refuse(pid: int, flags: int = 0) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(posix, "pidfd_open", refuse)
+    with pytest.raises(ProcessLookupError):
+        open_pidfd(os.getpid())
+
+
+def test_other_faults_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int, flags: int = 0) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(posix, "pidfd_open", refuse)
+    with pytest.raises(OSError, match=os.strerror(errno.EMFILE)):
+        open_pidfd(os.getpid())
