@@ -57,6 +57,21 @@ def _as_data(key: str, value: str | None) -> str:
     return f'{key}="{value}"' if key in CONTEXTS else f"{key}={value}"
 
 
+def split_flags(parameters: Parameters) -> tuple[int, Parameters]:
+    """The flags of mount(2) for what every filesystem knows, and the parameters left.
+
+    Only a filesystem that was written for fsconfig(2) takes these among its options, too: overlay
+    does since Linux 6.5.
+    """
+    from pyoci.plan.mounts import SUPERBLOCK_FLAGS
+
+    flags = 0
+    for key, _ in parameters:
+        to_set, to_clear = SUPERBLOCK_FLAGS.get(key, (0, 0))
+        flags = flags & ~to_clear | to_set
+    return flags, tuple([item for item in parameters if item[0] not in SUPERBLOCK_FLAGS])
+
+
 def new_filesystem_at(
     place_fd: int, kind: str, source: str, parameters: Parameters, attributes: int
 ) -> int:
@@ -66,7 +81,8 @@ def new_filesystem_at(
     directory `place_fd`, whose mount must not be shared; the working directory
     is `/` afterwards.
     """
-    data = ",".join([_as_data(key, value) for key, value in parameters])
+    flags, own = split_flags(parameters)
+    data = ",".join([_as_data(key, value) for key, value in own])
     if len(encode(data)) > _DATA_BYTES:
         raise OSError(errno.E2BIG, posix.strerror(errno.E2BIG))
     scratch_fd = new_filesystem("tmpfs", "tmpfs", (), 0)
@@ -74,7 +90,7 @@ def new_filesystem_at(
     posix.fchdir(scratch_fd)
     try:
         posix.mkdir("new", 0o700)
-        mount.mount_data(source, "new", kind, data)
+        mount.mount_data(source, "new", kind, data, flags)
         tree_fd = mount.open_tree_at(scratch_fd, "new", c.OPEN_TREE_CLONE)
         mount.mount_setattr(tree_fd, attr_set=attributes, attr_clr=c.MOUNT_ATTR__ATIME)
         return tree_fd

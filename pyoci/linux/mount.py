@@ -113,9 +113,9 @@ def mount_propagation(path: str, flags: int) -> None:
     call(_mount, b"none", encode(path), None, flags, None)
 
 
-def mount_data(source: str, target: str, filesystem: str, data: str) -> None:
+def mount_data(source: str, target: str, filesystem: str, data: str, flags: int = 0) -> None:
     """mount(2) of a new filesystem with its options as one string, of which a page is read."""
-    call(_mount, encode(source), encode(target), encode(filesystem), 0, encode(data))
+    call(_mount, encode(source), encode(target), encode(filesystem), flags, encode(data))
 
 
 def mount_move(source: str, target: str, flags: int) -> None:

@@ -52,6 +52,18 @@ PROPAGATION = {
 }
 # Options of the superblock that fsconfig(2) knows for every filesystem.
 SUPERBLOCK = ("sync", "async", "dirsync", "mand", "nomand", "lazytime", "nolazytime")
+# Those, and what the plan adds to them, as flags of mount(2) to set and to clear.
+SUPERBLOCK_FLAGS = {
+    "ro": (c.MS_RDONLY, 0),
+    "rw": (0, c.MS_RDONLY),
+    "sync": (c.MS_SYNCHRONOUS, 0),
+    "async": (0, c.MS_SYNCHRONOUS),
+    "dirsync": (c.MS_DIRSYNC, 0),
+    "mand": (c.MS_MANDLOCK, 0),
+    "nomand": (0, c.MS_MANDLOCK),
+    "lazytime": (c.MS_LAZYTIME, 0),
+    "nolazytime": (0, c.MS_LAZYTIME),
+}
 # Words of mount(8) that ask for what is so anyway, or that the kernel does not know (any more).
 NO_EFFECT = ("defaults", "acl", "noacl", "silent", "loud", "iversion", "noiversion")
 # Options that SELinux takes for any filesystem, in quotes where they go to mount(2).
