@@ -15,14 +15,17 @@ NO_TIME = "no time namespaces"
 REALTIME = "real-time group scheduling: a new cgroup has no real-time budget"
 NO_MM_MAP = "no PR_SET_MM_MAP (CONFIG_CHECKPOINT_RESTORE), by which the interpreter is hidden"
 LINUX32 = "uname(2) knows no other machine"
+NO_BOOT_TIME = "ps -ef finds no boot time"
 
 # Patterns of test ids: only * is special.
 TESTS = {
+    "tests/root/test_acceptance.py::test_a_life_step_by_step": NO_BOOT_TIME,
+    "tests/root/test_callers.py::test_state_list_and_ps_as_go_runc_reads_them": NO_BOOT_TIME,
     "tests/root/test_exec.py::test_nobody_inside_can_look_into_the_runtime*": NO_MM_MAP,
     "tests/root/test_fs_hidden.py::test_the_default_ones": "no /proc/irq/default_smp_affinity",
     "tests/root/test_fs_refused.py::*[[]sys/kernel/ns_last_pid]": "no CONFIG_CHECKPOINT_RESTORE",
     "tests/root/test_interpreter.py::*": NO_MM_MAP,
-    "tests/root/test_lifecycle.py::test_ps_prints_the_rows_of_a_table": "ps -ef finds no boot time",
+    "tests/root/test_lifecycle.py::test_ps_prints_the_rows_of_a_table": NO_BOOT_TIME,
     "tests/root/test_process_attributes.py::test_memory_policy*": NO_NUMA,
     "tests/root/test_process_attributes.py::test_a_memory_node_that_is_not_there": NO_NUMA,
     "tests/root/test_process_attributes.py::test_clocks_are_set*": NO_TIME,
