@@ -39,7 +39,7 @@ test-guest: guest-image $(VENV)/complete ## as root: what needs cgroup controlle
 	@/usr/bin/python3 -EsB packaging/build.py --output build/guest
 	@$(VENV)/bin/python -B -m conformance.guest.suite --runtime build/guest/pyoci
 
-test-guest-resources: guest-image $(VENV)/complete ## as root: of that, only tests/vm in the faster guest, as in CI
+test-guest-resources: guest-image $(VENV)/complete ## as root: of that, tests/vm with systemd and SELinux, and programs, as in CI
 	@/usr/bin/python3 -EsB packaging/build.py --output build/guest
 	@$(VENV)/bin/python -B -m conformance.guest.suite --resources --runtime build/guest/pyoci
 

@@ -19,7 +19,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -133,16 +133,29 @@ class Suite:
                 # Waits for the statements; a worker has begun with them by then.
                 pool.submit(lambda: self.check_left(statements.result()[1])),
             ]
-            try:
-                return [statements.result()[0], *(future.result() for future in futures)]
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                self.runner.terminate()
-                raise
+            parts = self._collect(pool, futures)
+            return [statements.result()[0], *parts]
 
-    def run_resources(self, files: Sequence[str]) -> list[Part]:
-        """Only what the faster guest is there for: controllers, capabilities, AppArmor."""
-        return [self.runner.run("uml: tests/vm", UML, (*PYTEST, "-m", IN_UML, *files))]
+    def _collect(self, pool: ThreadPoolExecutor, futures: Sequence[Future[Part]]) -> list[Part]:
+        """The parts when all have ended; an error or a signal ends the guests."""
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            self.runner.terminate()
+            raise
+
+    def run_resources(self, files: Sequence[str], units: Sequence[str]) -> list[Part]:
+        """Only what a guest is there for: controllers, capabilities, AppArmor, SELinux, systemd."""
+        with ThreadPoolExecutor(WORKERS) as pool:
+            name = "uml: tests/vm"
+            futures = [
+                pool.submit(self.runner.run, name, UML, (*PYTEST, "-m", IN_UML, *files)),
+                pool.submit(self.test_under_systemd, units),
+                pool.submit(self.test_with_selinux),
+                pool.submit(self.run_programs),
+            ]
+            return self._collect(pool, futures)
 
     def run_programs(self) -> Part:
         """runtime-tools' programs, built on this machine; none where they are not to be had."""
@@ -253,7 +266,7 @@ def main() -> int:
     """Run everything and sum up; status 1 if anything failed."""
     parser = argparse.ArgumentParser(prog="conformance.guest.suite", description=__doc__)
     parser.add_argument("--runtime", type=Path, required=True, help="a build for /usr/bin/python3")
-    parser.add_argument("--resources", action="store_true", help="only tests/vm, only in uml")
+    parser.add_argument("--resources", action="store_true", help="tests/vm, SELinux, programs")
     given = parser.parse_args()
     runtime = given.runtime.absolute()
     if not os.access(runtime, os.X_OK):
@@ -268,7 +281,8 @@ def main() -> int:
         runner = Runner(Path(results), guest_environment(runtime), (LIBRARIES,))
         suite = Suite(runner, runtime, find_tools())
         if given.resources:
-            parts = suite.run_resources([str(file) for file in files if file.parent.name == "vm"])
+            resources = [str(file) for file in files if file.parent.name == "vm"]
+            parts = suite.run_resources(resources, units)
         else:
             parts = suite.run_all([str(file) for file in files], marked, units)
     print(f"--- guests: {time.monotonic() - started:.0f} s ---")
