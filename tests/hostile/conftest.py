@@ -28,6 +28,12 @@ from tests.support.hostile import confine, make_canary, take_picture
 from tests.support.mounts import host_mounts
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run these tests last: what follows them in one process is confined as they are."""
+    items.sort(key=lambda item: Path(__file__).parent in item.path.parents)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def confined(environment: dict[str, str], pytestconfig: pytest.Config) -> None:
     """Leave the machine behind before anything hostile is tried, but not before crun's library."""
