@@ -63,13 +63,14 @@ def split_flags(parameters: Parameters) -> tuple[int, Parameters]:
     Only a filesystem that was written for fsconfig(2) takes these among its options, too: overlay
     does since Linux 6.5.
     """
-    from pyoci.plan.mounts import SUPERBLOCK_FLAGS
+    from pyoci.plan.mounts import SUPERBLOCK
 
+    known = {"ro": (c.MS_RDONLY, 0), **SUPERBLOCK}
     flags = 0
     for key, _ in parameters:
-        to_set, to_clear = SUPERBLOCK_FLAGS.get(key, (0, 0))
+        to_set, to_clear = known.get(key, (0, 0))
         flags = flags & ~to_clear | to_set
-    return flags, tuple([item for item in parameters if item[0] not in SUPERBLOCK_FLAGS])
+    return flags, tuple([item for item in parameters if item[0] not in known])
 
 
 def new_filesystem_at(

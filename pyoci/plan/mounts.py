@@ -50,12 +50,9 @@ PROPAGATION = {
     "rslave": c.MS_SLAVE | c.MS_REC,
     "runbindable": c.MS_UNBINDABLE | c.MS_REC,
 }
-# Options of the superblock that fsconfig(2) knows for every filesystem.
-SUPERBLOCK = ("sync", "async", "dirsync", "mand", "nomand", "lazytime", "nolazytime")
-# Those, and what the plan adds to them, as flags of mount(2) to set and to clear.
-SUPERBLOCK_FLAGS = {
-    "ro": (c.MS_RDONLY, 0),
-    "rw": (0, c.MS_RDONLY),
+# Options of the superblock that fsconfig(2) knows for every filesystem: the flags of mount(2) that
+# each of them sets and clears.
+SUPERBLOCK = {
     "sync": (c.MS_SYNCHRONOUS, 0),
     "async": (0, c.MS_SYNCHRONOUS),
     "dirsync": (c.MS_DIRSYNC, 0),
