@@ -5,6 +5,8 @@
     vm     what is marked `qemu`, under systemd; the statements that uml had to skip; what is
            marked `selinux`, in a kernel that runs SELinux
 
+With --resources, as in CI, only what a host cannot run: tests/vm in each of them, and the programs.
+
 Several guests run at a time, each of them printed when it has ended: User Mode Linux has one CPU.
 """
 
