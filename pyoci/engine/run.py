@@ -86,8 +86,8 @@ def _run_on_terminal(creation: Creation, proxy: Proxy | None, log: Log) -> int:
 
 def _start(creation: Creation, log: Log) -> None:
     main = creation.main
+    write_created(main)  # before: if that fails, nothing has run
     sync.send(main.sync_fd, sync.START)
-    write_created(main)  # while init goes on
     kind, failure = sync.receive(main.sync_fd)
     if kind != sync.END or failure is not None:
         from pyoci.engine.failures import init_error
