@@ -14,7 +14,7 @@ from pyoci.errors import StepError, describe_errno
 from pyoci.linux.clone import close_range_on_exec
 from pyoci.linux.libc import encode
 from pyoci.linux.pidfd import keep_dead_children, status_of
-from pyoci.linux.signals import SIGKILL, resettable_signals
+from pyoci.linux.signals import SIGKILL, block_signals, resettable_signals, restore_signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,6 +75,17 @@ def run_hook(hook: Hook, state: bytes, env: tuple[str, ...]) -> None:
     """Run one hook to its end; HookError for a failure, a signal or the time limit."""
     entries = [encode(entry).split(b"=", 1) for entry in (env if hook.env is None else hook.env)]
     environment = {entry[0]: entry[1] for entry in entries}
+    # An interrupt in between would leave a hook that nobody waits for.
+    mask = block_signals()
+    try:
+        running = _start(hook, environment)
+    except BaseException:
+        restore_signals(mask)
+        raise
+    running.communicate(state, mask)
+
+
+def _start(hook: Hook, environment: dict[bytes, bytes]) -> _Running:
     pipes = [posix.pipe2(posix.O_CLOEXEC) for _ in range(3)]
     try:
         pid = _spawn(hook, environment, pipes)
@@ -87,7 +98,7 @@ def run_hook(hook: Hook, state: bytes, env: tuple[str, ...]) -> None:
     posix.close(pipes[0][0])
     posix.close(pipes[1][1])
     posix.close(pipes[2][1])
-    _Running(pid, hook, pipes[0][1], pipes[1][0], pipes[2][0]).communicate(state)
+    return _Running(pid, hook, pipes[0][1], pipes[1][0], pipes[2][0])
 
 
 def _spawn(hook: Hook, env: dict[bytes, bytes], pipes: list[tuple[int, int]]) -> int:
@@ -124,14 +135,18 @@ class _Running:
         self.rest = b""
         posix.set_blocking(stdin, False)
 
-    def communicate(self, state: bytes) -> None:
-        """Feed, read and wait until the hook itself ends; its grandchildren do not hold us up."""
+    def communicate(self, state: bytes, mask: set[int]) -> None:
+        """Feed, read and wait until the hook itself ends; its grandchildren do not hold us up.
+
+        All signals are blocked until an interrupt would end the hook, too; then those of `mask`.
+        """
         poller = poll()
         for fd in (self.pidfd, *self.outputs):
             poller.register(fd, POLLIN)
         poller.register(self.stdin, POLLOUT)
         deadline = monotonic_ns() + self.timeout * 10**9 if self.timeout else None
         try:
+            restore_signals(mask)
             while not self._turn(poller, deadline, state):
                 state = self.rest
             self._read_rest()
