@@ -13,7 +13,7 @@ RUN_PYTHON = $(PYTHON) -EsB
 .PHONY: help demo test test-fast lint build install uninstall deps bench clean check-python \
 	conformance conformance-spec conformance-spec-pyoci conformance-spec-runc conformance-spec-crun \
 	conformance-runtime-tools fuzz guest-image test-guest test-guest-resources test-clients \
-	test-clients-guest
+	test-clients-strict test-clients-guest
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 34
@@ -48,6 +48,9 @@ test-clients: $(CLIENTS_VENV)/complete ## as root: containerd, the CRI, Podman, 
 	@$(MAKE) --no-print-directory build
 	@$(CLIENTS_VENV)/bin/python -B -m tests.clients.view \
 		$(CLIENTS_VENV)/bin/python -B -m pytest -q -p no:cacheprovider -m clients tests/clients
+
+test-clients-strict: export PYOCI_CLIENTS_STRICT = 1
+test-clients-strict: test-clients ## the same on pyoci alone, its Python giving every warning: there is none
 
 # The guests have Debian's interpreter: the libraries must be for that one, too.
 test-clients-guest: $(CLIENTS_VENV)/complete ## as root: part of it under systemd, with limits

@@ -3,6 +3,8 @@
 `make test-clients` runs it in a view of its own (view.py). Every test takes the fixture of a client
 and so runs once with each runtime. records.toml lists the tests that fail, and why; the outcome of
 all is printed as a table at the end, and written to PYOCI_CLIENTS_TABLE if that is set.
+
+With PYOCI_CLIENTS_STRICT=1, pyoci alone: its Python gives every warning, and there is none.
 """
 
 from __future__ import annotations
@@ -32,12 +34,14 @@ from tests.clients.harness.records import (
     render_table,
 )
 from tests.clients.harness.snippets import INSTALLED
+from tests.clients.harness.strict import read_log, write_launcher
 from tests.clients.view import is_private
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTROL = Path("/usr/sbin/runc")
 NOBODY = 65534
-RUNTIMES = ("pyoci", "runc")
+IS_STRICT = os.environ.get("PYOCI_CLIENTS_STRICT", "") not in ("", "0")
+RUNTIMES = ("pyoci",) if IS_STRICT else ("pyoci", "runc")
 NUMBERS = itertools.count(1)
 OUTCOMES: list[Outcome] = []
 PACKAGES = {
@@ -125,14 +129,16 @@ def programs() -> None:
 
 
 @pytest.fixture(scope="session")
-def installed(programs: None) -> Path:
+def installed(programs: None, directory: Path) -> Iterator[Path]:
     """pyoci where the documentation says it is; the directory is the view's own."""
     del programs
     path = Path(os.environ.get("PYOCI_RUNTIME") or ROOT / "build" / "pyoci").absolute()
     assert os.access(path, os.X_OK), f"{path} is not built: run `make build`"
     INSTALLED.unlink(missing_ok=True)
-    INSTALLED.symlink_to(path)
-    return INSTALLED
+    INSTALLED.symlink_to(write_launcher(directory, path) if IS_STRICT else path)
+    yield INSTALLED
+    if IS_STRICT:
+        assert read_log(INSTALLED.resolve()) == ""
 
 
 @pytest.fixture(scope="session", params=RUNTIMES)
