@@ -236,10 +236,8 @@ class Joining:
         """How the process gets into a cgroup that is not as create has made it; -1 where it is."""
         if not self.state.cgroup_path:
             return -1
-        made = self.state.cgroup_path in self.state.cgroups_made
+        made = self.state.unit or self.state.cgroup_path in self.state.cgroups_made
         if made and not self.plan.cgroup and not self.enters:
-            return -1
-        if self.state.unit and not self.plan.cgroup:
             return -1
         from pyoci.engine.exec_cgroup import open_entry
 

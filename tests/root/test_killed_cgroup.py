@@ -6,6 +6,7 @@ one that the child shall be in. On other kernels the tests pass without any doin
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -85,3 +86,19 @@ def test_exec(
     done = in_killed_cgroup(c, ["exec", c.id, "grep", "0::", "/proc/self/cgroup"])
     assert done.ok().stdout.endswith(f"/{c.cgroup.name}\n")
     assert in_killed_cgroup(c, ["exec", c.id, "sh", "-c", "exit 7"]).rc == 7
+
+
+def test_exec_where_systemd_made_the_cgroup(
+    pyoci: Path, container: MakeContainer, in_killed_cgroup: Callable[..., Result]
+) -> None:
+    c = container("sleep", "1000")
+    c.run_detached().ok()
+    # All that exec knows of a unit; there is no systemd on a kernel that has the fault.
+    path = c.state_directory / "state.json"
+    state = json.loads(path.read_text())
+    inode = c.cgroup.stat().st_ino
+    unit = {"unit": "pyoci-x.scope", "bus": "", "description": "", "cgroup_inode": inode}
+    path.write_text(json.dumps(state | {"systemd": unit}))
+    done = in_killed_cgroup(c, ["exec", c.id, "grep", "0::", "/proc/self/cgroup"])
+    path.write_text(json.dumps(state))
+    assert done.ok().stdout.endswith(f"/{c.cgroup.name}\n")
