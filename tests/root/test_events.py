@@ -56,7 +56,8 @@ def test_one_sample(spinning: Container) -> None:
     assert first["network_interfaces"] is None
     usage = first["cpu"]["usage"]
     assert usage["total"] >= usage["user"] > 0
-    assert read_sample(spinning)["cpu"]["usage"]["total"] > usage["total"]
+    # On a busy machine the container need not run between two samples.
+    wait_until(lambda: read_sample(spinning)["cpu"]["usage"]["total"] > usage["total"])
 
 
 def test_a_paused_and_a_created_container_have_statistics(
@@ -72,10 +73,13 @@ def test_a_paused_and_a_created_container_have_statistics(
 def test_samples_come_as_they_are_made_until_the_container_stops(spinning: Container) -> None:
     c = spinning
     process = follow(c, "20ms")
-    events = [read_event(process) for _ in range(3)]
-    assert {event["type"] for event in events} == {"stats"}
-    totals = [event["data"]["cpu"]["usage"]["total"] for event in events]
-    assert totals == sorted(set(totals))
+    totals: list[int] = []
+    # Some kernels count the processor's time in ticks, and a late sample has the next at its heels.
+    while len(set(totals)) < 3:
+        event = read_event(process)
+        assert event["type"] == "stats"
+        totals.append(event["data"]["cpu"]["usage"]["total"])
+    assert totals == sorted(totals)
     os.kill(c.pid, signal.SIGKILL)
     process.communicate(timeout=PATIENCE)
     assert process.returncode == 0

@@ -19,7 +19,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.containers import PATIENCE, Config, MakeContainer, wait_exit
+from tests.support.containers import (
+    PATIENCE,
+    Config,
+    MakeContainer,
+    read_children,
+    reap_children,
+    wait_exit,
+    wait_until,
+)
 
 # linux/seccomp.h
 NOTIF_RECV, NOTIF_SEND = 0xC0502100, 0xC0182101
@@ -47,10 +55,11 @@ class Agent:
             os.rename(f"{directory}/s", path)
         self.socket.listen()
         self.socket.settimeout(PATIENCE)
-        self.thread = threading.Thread(target=self._serve)
+        self.thread = threading.Thread(target=self._serve, daemon=True)
 
     def __enter__(self) -> Agent:
         """Serve in the background."""
+        self.others = set(read_children())
         self.thread.start()
         return self
 
@@ -61,9 +70,14 @@ class Agent:
         trace: TracebackType | None,
     ) -> None:
         """Wait for the end, which is that of the last process under the filter."""
-        self.thread.join(PATIENCE)
+
+        # Until Linux 6.11 a process keeps its filter until it has been reaped.
+        def has_ended() -> bool:
+            reap_children(self.others)
+            return not self.thread.is_alive()
+
+        wait_until(has_ended)
         self.socket.close()
-        assert not self.thread.is_alive()
 
     def _serve(self) -> None:
         connection, _ = self.socket.accept()
@@ -75,7 +89,7 @@ class Agent:
         (fd,) = self.fds
         poller = select.poll()
         poller.register(fd, select.POLLIN)
-        while poller.poll(int(PATIENCE * 1000)) == [(fd, select.POLLIN)]:
+        while poller.poll() == [(fd, select.POLLIN)]:
             self._answer(fd)
         os.close(fd)
 
