@@ -1,4 +1,4 @@
-"""What User Mode Linux lacks: the tests and statements that run in the other guest instead.
+"""What User Mode Linux lacks: the tests that run in the other guest instead.
 
 A pytest plugin: it gives the tests the marker `qemu`, which tests below tests/vm carry themselves.
 An entry that matches no test any more fails the run of the file that it names.
@@ -37,9 +37,6 @@ TESTS = {
     "tests/root/test_process_attributes.py::test_linux32_is_another_machine": LINUX32,
     "tests/root/test_user_namespace.py::test_in_a_user_namespace_paths_are_masked": "no /proc/acpi",
 }
-
-# Statements that fail there; one that is skipped there needs no entry.
-STATEMENTS = {"config-linux.md/personality/LINUX32": LINUX32}
 
 
 def find_pattern(test: str) -> str | None:

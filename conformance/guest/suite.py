@@ -1,7 +1,8 @@
 """`make test-guest`: the tests that a guest is for, in both guests.
 
-    uml    tests/root and tests/vm, without what is marked `qemu`; conformance.spec; the programs of
-           runtime-tools about cgroups, limits and capabilities; under systemd what is marked so
+    uml    tests/root and tests/vm, without what is marked `qemu`; the specification's statements
+           that a host may lack something for; the programs of runtime-tools about cgroups, limits
+           and capabilities; under systemd what is marked so
     vm     what is marked `qemu`, under systemd; the statements that uml had to skip; what is
            marked `selinux`, in a kernel that runs SELinux
 
@@ -15,15 +16,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import signal
 import sys
 import sysconfig
 import tempfile
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
 from conformance.guest import placement
@@ -31,7 +32,6 @@ from conformance.guest.jobs import Guest, Runner
 from conformance.guest.main import end_on_sigterm
 from conformance.guest.results import (
     Part,
-    judge_statements,
     refused_skips,
     render_summary,
     skipped_statements,
@@ -40,10 +40,14 @@ from conformance.runtime_tools import sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
 WORKERS = max(2, min(os.cpu_count() or 1, 4))
+
+# Of the files for User Mode Linux, a guest each: the more, the better the workers share the time,
+# and the more often a guest starts and pytest reads its files.
+SHARES = 6
 
 # Generous: a guest on a busy machine takes several times as long as on an idle one.
 UML = Guest(("--kernel", "uml"), timeout=2400)
@@ -61,7 +65,9 @@ PYTEST = (
     *("python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"),
     *("-p", "conformance.guest.placement"),
 )
-SPEC = ("python3", "-B", "-m", "conformance.spec", "--name", "pyoci")
+# What needs nothing of the machine says the same on a host.
+SPEC = ("python3", "-B", "-m", "conformance.spec", "--name", "pyoci", "--with-needs")
+UML_VERDICTS, VM_VERDICTS = "uml.json", "vm.json"
 TOOLS = ("python3", "-B", "-m", "conformance.runtime_tools", "--name", "pyoci")
 IN_UML = "(root or vm) and not qemu and not selinux and not systemd and not slow"
 IN_UML_SYSTEMD = "systemd and not qemu and not slow"
@@ -122,42 +128,39 @@ class Suite:
     def run_all(
         self, files: Sequence[str], marked: Sequence[str], units: Sequence[str]
     ) -> list[Part]:
-        """Every part: as many at a time as there are workers, the longest first."""
-        with ThreadPoolExecutor(WORKERS) as pool:
-            statements = pool.submit(self.check_statements)
-            futures = [
-                pool.submit(self.test_in_uml, "1 of 2", files[0::2]),
-                pool.submit(self.test_in_uml, "2 of 2", files[1::2]),
-                pool.submit(self.test_in_vm, marked),
-                pool.submit(self.test_with_selinux),
-                pool.submit(self.test_under_systemd, units),
-                pool.submit(self.run_programs),
-                # Waits for the statements; a worker has begun with them by then.
-                pool.submit(lambda: self.check_left(statements.result()[1])),
-            ]
-            parts = self._collect(pool, futures)
-            return [statements.result()[0], *parts]
-
-    def _collect(self, pool: ThreadPoolExecutor, futures: Sequence[Future[Part]]) -> list[Part]:
-        """The parts when all have ended; an error or a signal ends the guests."""
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            self.runner.terminate()
-            raise
+        """Every part, the longest first."""
+        shares = [files[number::SHARES] for number in range(SHARES)]
+        return self._run(
+            partial(self.test_in_vm, marked),
+            *(
+                partial(self.test_in_uml, f"tests/root, tests/vm ({number} of {SHARES})", share)
+                for number, share in enumerate(shares, 1)
+            ),
+            partial(self.test_under_systemd, units),
+            self.check_statements,
+            self.test_with_selinux,
+            self.run_programs,
+        )
 
     def run_resources(self, files: Sequence[str], units: Sequence[str]) -> list[Part]:
         """Only what a guest is there for: controllers, capabilities, AppArmor, SELinux, systemd."""
+        return self._run(
+            partial(self.test_under_systemd, units),
+            partial(self.test_in_uml, "tests/vm", files),
+            self.test_with_selinux,
+            self.run_programs,
+        )
+
+    def _run(self, *jobs: Callable[[], Part]) -> list[Part]:
+        """The parts when all have ended, a job a worker; an error or a signal ends the guests."""
         with ThreadPoolExecutor(WORKERS) as pool:
-            name = "uml: tests/vm"
-            futures = [
-                pool.submit(self.runner.run, name, UML, (*PYTEST, "-m", IN_UML, *files)),
-                pool.submit(self.test_under_systemd, units),
-                pool.submit(self.test_with_selinux),
-                pool.submit(self.run_programs),
-            ]
-            return self._collect(pool, futures)
+            futures = [pool.submit(job) for job in jobs]
+            try:
+                return [future.result() for future in futures]
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                self.runner.terminate()
+                raise
 
     def run_programs(self) -> Part:
         """runtime-tools' programs, built on this machine; none where they are not to be had."""
@@ -173,10 +176,9 @@ class Suite:
         # Those that were not asked for are no skips here.
         return replace(part, skipped=part.skipped - (len(suite.programs) - len(chosen)))
 
-    def test_in_uml(self, share: str, files: Sequence[str]) -> Part:
-        """The root level and the resources, in the guest that is faster."""
-        name = f"uml: tests/root, tests/vm ({share})"
-        return self.runner.run(name, UML, (*PYTEST, "-m", IN_UML, *files))
+    def test_in_uml(self, name: str, files: Sequence[str]) -> Part:
+        """Of the root level and the resources, in the guest that is faster."""
+        return self.runner.run(f"uml: {name}", UML, (*PYTEST, "-m", IN_UML, *files))
 
     def test_under_systemd(self, files: Sequence[str]) -> Part:
         """The systemd driver."""
@@ -192,31 +194,23 @@ class Suite:
         """The tests of SELinux, in a kernel that runs it."""
         return self.runner.run("vm: SELinux", VM_SELINUX, (*PYTEST, "-m", "selinux", WITH_SELINUX))
 
-    def check_statements(self) -> tuple[Part, list[str]]:
-        """The specification's statements, and which of them are left for the other guest."""
-        name = "uml: conformance.spec"
-        part = self.runner.run(name, UML, self.spec_command("uml.json"))
-        document = self.read_verdicts("uml.json")
-        return judge_statements(name, document, placement.STATEMENTS, part.seconds)
-
-    def check_left(self, left: Sequence[str]) -> Part:
-        """These statements one by one in the other guest; what is skipped there is judged."""
-        name = "vm: conformance.spec"
+    def check_statements(self) -> Part:
+        """The statements that a host may skip; those that one guest skips, in the other one."""
+        uml = self.runner.run("uml: conformance.spec", UML, self.spec_command(UML_VERDICTS))
+        left = skipped_statements(self.read_verdicts(UML_VERDICTS))
         if not left:
-            return Part(name)
-        files = [f"vm-{number}.json" for number in range(len(left))]
-        commands = [
-            shlex.join(self.spec_command(file, "--only", statement)) + " || status=1"
-            for file, statement in zip(files, left, strict=True)
-        ]
-        script = "\n".join(["status=0", *commands, "exit $status"])
-        part = self.runner.run(name, VM, ("sh", "-c", script))
-        skipped: dict[str, str] = {}
-        for file in files:
-            skipped |= skipped_statements(self.read_verdicts(file))
-        refused = refused_skips(skipped)
+            return uml
+        command = self.spec_command(VM_VERDICTS, "--only", *left)
+        vm = self.runner.run("vm: conformance.spec", VM, command)
+        refused = refused_skips(skipped_statements(self.read_verdicts(VM_VERDICTS)))
         print("".join(f"{line}\n" for line in refused), end="", flush=True)
-        return replace(part, skipped=part.skipped - len(refused), failed=part.failed + len(refused))
+        return Part(
+            "uml, vm: conformance.spec",
+            uml.passed + vm.passed,
+            uml.failed + vm.failed + len(refused),
+            uml.skipped - len(left) + vm.skipped - len(refused),
+            uml.seconds + vm.seconds,
+        )
 
     def spec_command(self, file: str, *options: str) -> tuple[str, ...]:
         """conformance.spec on the runtime, with a file for its verdicts."""

@@ -29,7 +29,9 @@ EXPECTED = Path(__file__).with_name("expected.toml")
 def main() -> int:
     """Exit status: 0 as recorded, 1 a difference, 2 the suite cannot run."""
     arguments = parse_arguments()
-    statements = selected(list(catalogue.STATEMENTS), arguments.only)
+    statements = selected(
+        list(catalogue.STATEMENTS), arguments.only, with_needs=arguments.with_needs
+    )
     if arguments.list:
         print_catalogue(statements)
         return 0
@@ -50,7 +52,10 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="conformance.spec", description=__doc__)
     parser.add_argument("--runtime", type=Path, help="path of the runtime")
     parser.add_argument("--name", help="its name in expected.toml (default: the file's name)")
-    parser.add_argument("--only", metavar="PATTERN", help="part of an id, or a shell pattern")
+    only = "parts of ids, or shell patterns"
+    parser.add_argument("--only", nargs="+", default=[], metavar="PATTERN", help=only)
+    needing = "only what needs something that a machine may lack"
+    parser.add_argument("--with-needs", action="store_true", help=needing)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts there")
     parser.add_argument("--list", action="store_true", help="list statements, also untestable ones")
     default = "host" if host.is_pure_v2() else "v2"

@@ -97,11 +97,19 @@ def shorten(value: object, limit: int = 160) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
-def selected(statements: list[Statement], pattern: str | None) -> list[Statement]:
-    """The statements whose id matches the shell pattern, or has it as a part."""
-    if pattern is None:
-        return statements
-    return [s for s in statements if pattern in s.id or fnmatchcase(s.id, pattern)]
+def selected(
+    statements: list[Statement], patterns: list[str], *, with_needs: bool = False
+) -> list[Statement]:
+    """The statements whose id matches one of the shell patterns, or has it as a part.
+
+    No pattern is all of them; `with_needs` leaves out what every machine can test.
+    """
+    return [
+        s
+        for s in statements
+        if (s.needs or not with_needs)
+        and (not patterns or any(p in s.id or fnmatchcase(s.id, p) for p in patterns))
+    ]
 
 
 def read_expected(path: Path, name: str) -> Expected:

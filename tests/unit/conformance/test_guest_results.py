@@ -6,7 +6,6 @@ from conformance.guest.results import (
     ACCEPTED_SKIPS,
     Part,
     count,
-    judge_statements,
     refused_skips,
     render_summary,
     skipped_statements,
@@ -52,25 +51,6 @@ def test_statements_that_were_skipped() -> None:
     ]
     assert skipped_statements({"verdicts": verdicts}) == {"b": "no x"}
     assert skipped_statements(None) == {}
-
-
-def test_statements_go_to_the_other_guest_or_count_here() -> None:
-    verdicts = [
-        verdict("passes", "pass"),
-        verdict("recorded", "fail"),
-        verdict("unclaimed", "unclaimed"),
-        verdict("skipped", "skip"),
-        verdict("broken", "fail", unexpected="recorded as pass, now fail"),
-        verdict("moved", "fail", unexpected="recorded as pass, now fail"),
-        verdict("mended", "pass", unexpected="recorded as fail, now pass"),
-    ]
-    part, left = judge_statements("x", {"verdicts": verdicts}, {"moved", "recorded"}, 2.0)
-    assert part == Part("x", 3, 2, 0, 2.0)
-    assert left == ["skipped", "moved"]
-
-
-def test_no_verdicts_are_a_failure() -> None:
-    assert judge_statements("x", None, (), 2.0) == (Part("x", failed=1, seconds=2.0), [])
 
 
 def test_a_skip_in_every_guest_is_a_failure_unless_accepted() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from conformance.guest.jobs import Guest, Runner
 from conformance.guest.main import make_parser
-from conformance.guest.placement import STATEMENTS, find_pattern, find_unused
 from conformance.guest.placement import TESTS as PLACED
+from conformance.guest.placement import find_pattern, find_unused
 from conformance.guest.suite import (
     LEFT_OUT,
     LIBRARIES,
@@ -22,7 +22,6 @@ from conformance.guest.suite import (
 )
 from conformance.runtime_tools.expectations import read_expected
 from conformance.runtime_tools.main import EXPECTED
-from conformance.spec import catalogue
 
 TESTS = Path(__file__).resolve().parents[2]
 
@@ -102,7 +101,3 @@ def test_every_entry_has_a_file_that_the_other_guest_gets() -> None:
     for pattern in PLACED:
         assert Path(pattern.partition("::")[0]) in files
     assert str(TESTS / "vm" / "test_limits.py") in marked
-
-
-def test_every_statement_exists() -> None:
-    assert set(STATEMENTS) <= {statement.id for statement in catalogue.STATEMENTS}

@@ -132,9 +132,20 @@ def test_the_closing_line_counts_unclaimed_as_skipped() -> None:
 
 def test_selection_by_part_and_by_pattern() -> None:
     statements = list(catalogue.STATEMENTS)
-    assert selected(statements, None) == statements
-    assert {s.section for s in selected(statements, "/rlimits/")} == {"rlimits"}
-    assert [s.id for s in selected(statements, "*/state/i?")] == ["runtime.md/state/id"]
+    assert selected(statements, []) == statements
+    assert {s.section for s in selected(statements, ["/rlimits/"])} == {"rlimits"}
+    assert [s.id for s in selected(statements, ["*/state/i?"])] == ["runtime.md/state/id"]
+    both = selected(statements, ["/rlimits/", "*/state/i?"])
+    assert {s.section for s in both} == {"rlimits", "state"}
+
+
+def test_selection_by_what_a_machine_may_lack() -> None:
+    statements = list(catalogue.STATEMENTS)
+    chosen = {s.id for s in selected(statements, [], with_needs=True)}
+    assert chosen == {s.id for s in statements if s.needs}
+    assert "config-linux.md/memory/limit" in chosen
+    (limit,) = selected(statements, ["/pids/limit", "/state/id"], with_needs=True)
+    assert limit.id == "config-linux.md/pids/limit"
 
 
 def test_reasons_stay_on_one_line() -> None:
