@@ -12,7 +12,7 @@ RUN_PYTHON = $(PYTHON) -EsB
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast lint build install uninstall deps bench clean check-python \
 	conformance conformance-spec conformance-spec-pyoci conformance-spec-runc conformance-spec-crun \
-	conformance-runtime-tools fuzz guest-image test-guest test-guest-resources test-clients \
+	conformance-runtime-tools fuzz guest-image test-guest test-clients \
 	test-clients-strict test-clients-guest
 
 help: ## list these commands
@@ -38,10 +38,6 @@ guest-image: ## as root: the image of the guests, built once per machine (a minu
 test-guest: guest-image $(VENV)/complete ## as root: what needs cgroup controllers, all capabilities or systemd
 	@/usr/bin/python3 -EsB packaging/build.py --output build/guest
 	@$(VENV)/bin/python -B -m conformance.guest.suite --runtime build/guest/pyoci
-
-test-guest-resources: guest-image $(VENV)/complete ## as root: of that, tests/vm with systemd and SELinux, and programs, as in CI
-	@/usr/bin/python3 -EsB packaging/build.py --output build/guest
-	@$(VENV)/bin/python -B -m conformance.guest.suite --resources --runtime build/guest/pyoci
 
 test-clients: $(CLIENTS_VENV)/complete ## as root: containerd, the CRI, Podman, Docker and conmon drive pyoci, and runc
 	@packaging/dependencies.sh clients

@@ -6,8 +6,6 @@
     vm     what is marked `qemu`, under systemd; the statements that uml had to skip; what is
            marked `selinux`, in a kernel that runs SELinux
 
-With --resources, as in CI, only what a host cannot run: tests/vm in each of them, and the programs.
-
 Several guests run at a time, each of them printed when it has ended: User Mode Linux has one CPU.
 """
 
@@ -142,15 +140,6 @@ class Suite:
             self.run_programs,
         )
 
-    def run_resources(self, files: Sequence[str], units: Sequence[str]) -> list[Part]:
-        """Only what a guest is there for: controllers, capabilities, AppArmor, SELinux, systemd."""
-        return self._run(
-            partial(self.test_under_systemd, units),
-            partial(self.test_in_uml, "tests/vm", files),
-            self.test_with_selinux,
-            self.run_programs,
-        )
-
     def _run(self, *jobs: Callable[[], Part]) -> list[Part]:
         """The parts when all have ended, a job a worker; an error or a signal ends the guests."""
         with ThreadPoolExecutor(WORKERS) as pool:
@@ -262,7 +251,6 @@ def main() -> int:
     """Run everything and sum up; status 1 if anything failed."""
     parser = argparse.ArgumentParser(prog="conformance.guest.suite", description=__doc__)
     parser.add_argument("--runtime", type=Path, required=True, help="a build for /usr/bin/python3")
-    parser.add_argument("--resources", action="store_true", help="tests/vm, SELinux, programs")
     given = parser.parse_args()
     runtime = given.runtime.absolute()
     if not os.access(runtime, os.X_OK):
@@ -276,11 +264,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="guest-results.") as results:
         runner = Runner(Path(results), guest_environment(runtime), (LIBRARIES,))
         suite = Suite(runner, runtime, find_tools())
-        if given.resources:
-            resources = [str(file) for file in files if file.parent.name == "vm"]
-            parts = suite.run_resources(resources, units)
-        else:
-            parts = suite.run_all([str(file) for file in files], marked, units)
+        parts = suite.run_all([str(file) for file in files], marked, units)
     print(f"--- guests: {time.monotonic() - started:.0f} s ---")
     for line in render_summary(parts):
         print(line)
