@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import os
 import shutil
 import struct
@@ -50,7 +51,7 @@ class Victim:
 
     def __init__(self, runtime: Path, directory: Path) -> None:
         """Make them in the directory; the modules of the runtime under test serve all."""
-        launcher = Launcher(runtime)
+        self.launcher = launcher = Launcher(runtime)
         directory.mkdir()
         directory.chmod(0o755)
         self.directory = directory
@@ -58,10 +59,15 @@ class Victim:
         shutil.copy(launcher.interpreter.resolve(), self.python)
         self.options = launcher.options
         self.library = launcher.library
-        make_variant(launcher.library, directory / "lib", {"engine/protect": UNPROTECTED})
         self.protected = launcher.write(directory / "protected", self.python)
-        self.control = launcher.write(directory / "control", self.python, directory / "lib")
         self.size = self.python.stat().st_size
+
+    @functools.cached_property
+    def control(self) -> Path:
+        """The runtime without the protection, on modules of its own; made when asked for."""
+        library = self.directory / "lib"
+        make_variant(self.library, library, {"engine/protect": UNPROTECTED})
+        return self.launcher.write(self.directory / "control", self.python, library)
 
     @property
     def inode(self) -> int:
