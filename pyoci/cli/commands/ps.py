@@ -27,7 +27,7 @@ def execute(call: Call) -> Answer:
     """The processes as ps's table or, as JSON, their ids and nothing else."""
     pids = query.read_processes(call.root, call.container_id())
     if call.text("format") == "json":
-        return Answer(text=dumps(pids))
+        return Answer(text=dumps(pids) + "\n")
     listing = run_ps(call.arguments[1:] or ("-ef",))
     return Answer(text=select_rows(listing, pids))
 
