@@ -287,6 +287,8 @@ class Rootfs:
 
     def make_symlink(self, step: r.MakeSymlink) -> None:
         """Make a link of /dev."""
+        if step.if_there and not posix.access(step.target, posix.F_OK):
+            return
         parent_fd, name = self.open_parent(step.base, step.path)
         symlink(step.target, name, parent_fd, replace=step.replace)
         posix.close(parent_fd)

@@ -66,8 +66,9 @@ def _node(device: Device, config: str, mounted: list[str], *, bind: bool) -> Mak
 
 def _link(path: str, target: str, mounted: list[str]) -> MakeSymlink:
     replace = path == "/dev/ptmx"  # the image's own node would open another devpts
+    if_there = path == "/dev/core"  # a kernel need not have it (CONFIG_PROC_KCORE)
     base = _directory_base(path, mounted)
-    return MakeSymlink(base=base, path=path, target=target, replace=replace)
+    return MakeSymlink(base=base, path=path, target=target, replace=replace, if_there=if_there)
 
 
 def _directory_base(path: str, mounted: list[str]) -> str:

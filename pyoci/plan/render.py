@@ -294,7 +294,9 @@ _WORDS: dict[type[s.Step], Callable[..., str]] = {
     r.ChangeMount: lambda step: f"change mount {step.destination}{_mount_options(step)}",
     r.MakeDirectory: lambda step: f"make directory {step.path} if missing",
     r.MakeDevice: _device,
-    r.MakeSymlink: lambda step: f"link {step.path} to {step.target}",
+    r.MakeSymlink: lambda step: (
+        f"link {step.path} to {step.target}" + (", if that is there" if step.if_there else "")
+    ),
     s.SetUpTerminal: _terminal,
     s.AwaitHost: lambda step: "wait for main's part",
     r.SetSysctl: lambda step: f"set sysctl {step.key} to {step.value!r}",

@@ -90,12 +90,16 @@ class MakeDevice(RootfsStep):
 
 
 class MakeSymlink(RootfsStep):
-    """Make a symlink of /dev where nothing of that name exists, or in place of what does."""
+    """Make a symlink of /dev where nothing of that name exists, or in place of what does.
+
+    `if_there` makes it only if the machine has the target.
+    """
 
     base: str
     path: str
     target: str
     replace: bool = False
+    if_there: bool = False
 
 
 class SetSysctl(RootfsStep):

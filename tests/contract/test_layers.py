@@ -178,6 +178,7 @@ HOST_PATHS = {
     ("engine/rootfs.py", "bind_rootfs"): "the rootfs itself, which the caller names",
     ("engine/rootfs.py", "_open_rootfs"): "the same",
     ("engine/rootfs.py", "_copy_symlink"): "the source of a bind mount, a host path",
+    ("engine/rootfs.py", "make_symlink"): "whether the machine has what a link of /dev leads to",
     ("engine/steps.py", "set_time_offset"): "a file of the host's procfs, before any mount",
 }
 

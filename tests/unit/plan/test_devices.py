@@ -32,6 +32,9 @@ def test_the_defaults() -> None:
     ]
     assert {step.config for step in steps} == {""}
     assert {step.base for step in steps} == {"/dev"}
+    links = [step for step in steps if isinstance(step, MakeSymlink)]
+    assert [step.path for step in links if step.if_there] == ["/dev/core"]
+    assert [step.path for step in links if step.replace] == ["/dev/ptmx"]
 
 
 def test_the_numbers_are_the_hosts() -> None:
