@@ -55,7 +55,7 @@ GLOBAL_OPTIONS: tuple[OptionRow, ...] = (
      "append errors and warnings to this file, or send them to journald:NAME or syslog:NAME"
      " (default: stderr)"),
     ("log-format", "", CHOICE, "text", "text|json", "how entries of the log look"),
-    ("debug", "", FLAG, False, "", "log more, and where in the source it comes from"),
+    ("debug", "", FLAG, False, "", "log every step, too, and where in the source"),
     ("systemd-cgroup", "", FLAG, False, "",
      "let systemd make the cgroup; linux.cgroupsPath is then slice:prefix:name"),
     ("rootless", "", AUTO_BOOL, "auto", "true|false|auto", "go on where cgroups are not permitted"),

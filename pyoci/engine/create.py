@@ -25,13 +25,11 @@ from pyoci.state import store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
+    from pyoci.engine.debug import Log
     from pyoci.plan.model import CreatePlan, CreateRequest, HostFacts
     from pyoci.state.store import ContainerState
-
-    Log = Callable[[str, str], None]
 
 
 class Creation:
@@ -111,6 +109,10 @@ def _attempt(request: CreateRequest, log: Log, *, wait_on_fifo: bool) -> Creatio
     plan, facts, config = plan_create(request)
     for warning in plan.warnings:
         log("warning", warning)
+    if log.debug:
+        from pyoci.engine.debug import explain_create
+
+        explain_create(plan, log)
     undo = Undo()
     try:
         dir_fd = _make_directory(request, undo)
@@ -121,6 +123,7 @@ def _attempt(request: CreateRequest, log: Log, *, wait_on_fifo: bool) -> Creatio
         store.write_file(dir_fd, store.CONFIG, render_config(config, state))
         main = MainProcess(plan, facts, dir_fd, state, undo)
         _carry_out(request, main, wait_on_fifo=wait_on_fifo)
+        log("debug", f"init is ready: process {main.pid}")
         return Creation(request, plan, main)
     except BaseException as error:
         problems = undo.run()

@@ -14,10 +14,10 @@ from pyoci.state.lifecycle import PAUSED, STOPPED, check_operation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pyoci.engine.debug import Log
 
 
-def delete(root: str, container_id: str, *, force: bool, log: Callable[[str, str], None]) -> None:
+def delete(root: str, container_id: str, *, force: bool, log: Log) -> None:
     """Delete a stopped or created container; with `force` one in any status, or none at all.
 
     ContainerNotFound without `force`; StateError for one that runs. A poststop
@@ -39,7 +39,7 @@ def delete(root: str, container_id: str, *, force: bool, log: Callable[[str, str
         _delete_locked(container, force=force, log=log)
 
 
-def _delete_locked(container: Container, *, force: bool, log: Callable[[str, str], None]) -> None:
+def _delete_locked(container: Container, *, force: bool, log: Log) -> None:
     try:
         state = container.read_state()
     except StateError as error:

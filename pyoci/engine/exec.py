@@ -38,13 +38,11 @@ from pyoci.state.lifecycle import CREATED, check_operation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import NoReturn
 
+    from pyoci.engine.debug import Log
     from pyoci.plan.exec import ExecPlan, ExecRequest
     from pyoci.spec.model import Spec
-
-    Log = Callable[[str, str], None]
 
 _SIGKILL = 9
 _SOCKET_PATIENCE_S = 10.0
@@ -165,6 +163,10 @@ class Joining:
         self.plan = plan_exec(process, spec.linux, request, facts)
         for warning in self.plan.warnings:
             log("warning", warning)
+        if log.debug:
+            from pyoci.engine.debug import explain_exec
+
+            explain_exec(self.plan, log)
 
     def _open_root(self) -> int:
         """init's root directory; StateError if that is gone."""

@@ -18,11 +18,8 @@ from pyoci.plan.notify import DIRECTORY, SOCKET, filter_message, says_ready
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from pyoci.engine.debug import Log
     from pyoci.linux.datagrams import Datagrams
-
-    Log = Callable[[str, str], None]
 
 _LIMIT = 4096
 _PATIENCE_S = 10.0  # of a service manager that takes nothing

@@ -15,13 +15,11 @@ from pyoci.state import store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, TypeAlias
+    from typing import Any
 
+    from pyoci.engine.debug import Log
     from pyoci.spec.model import Hook
     from pyoci.state.store import ContainerState
-
-    Log: TypeAlias = Callable[[str, str], None]
 
 _SIGKILL, _KILL_TIMEOUT_MS = 9, 10_000
 

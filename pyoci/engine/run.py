@@ -14,12 +14,9 @@ from pyoci.linux import prctl, signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from pyoci.engine.debug import Log
     from pyoci.engine.notify import Proxy
     from pyoci.plan.model import CreateRequest
-
-    Log = Callable[[str, str], None]
 
 
 def run(request: CreateRequest, log: Log) -> int:

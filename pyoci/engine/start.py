@@ -15,8 +15,8 @@ from pyoci.state.lifecycle import check_operation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pyoci.engine.debug import Log
     from pyoci.engine.notify import Proxy
-    from pyoci.engine.remove import Log
     from pyoci.engine.sync import Failure
     from pyoci.state.store import ContainerState
 

@@ -1,4 +1,4 @@
-"""A plan as text and as JSON, and a step in words: for `pyoci plan` and for errors.
+"""A plan as text and as JSON, and a step in words: for `pyoci plan`, --debug and errors.
 
 Never on the hot path: imported when somebody asks, or when a step has failed.
 """
@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pyoci.plan.exec import ExecPlan
     from pyoci.plan.model import CreatePlan
 
 _SECTIONS = (
@@ -52,6 +53,32 @@ def render_text(plan: CreatePlan) -> str:
         lines += ["", "warnings:"]
         lines += [f"  {warning}" for warning in plan.warnings]
     return "\n".join([_printable(line) for line in lines]) + "\n"
+
+
+def render_steps(plan: CreatePlan) -> list[str]:
+    """A line for each step that create or start will take: who takes it, and what causes it."""
+    lines = [
+        f"{title}: {_with_cause(describe(step), step)}"
+        for name, title in _SECTIONS
+        for step in _steps(plan, name)
+    ]
+    if plan.process is not None:
+        lines.append(f"init, after start: {_with_cause(describe(plan.process), plan.process)}")
+    return lines
+
+
+def render_exec_steps(plan: ExecPlan) -> list[str]:
+    """The same for one more process."""
+    from pyoci.plan.exec import describe_step
+
+    lines = [_with_cause(describe_step(step), step) for step in plan.init]
+    rest = (*plan.ready, *plan.start, plan.process)
+    lines += [_with_cause(describe(step), step) for step in rest]
+    return [f"the process: {line}" for line in lines]
+
+
+def _with_cause(words: str, step: s.Step) -> str:
+    return f"{words} ({step.config})" if step.config else words
 
 
 def _steps(plan: CreatePlan, name: str) -> tuple[s.Step, ...]:

@@ -11,7 +11,7 @@ from pyoci import jsonio
 from pyoci.plan import labels, scheduling
 from pyoci.plan import rootfs_steps as r
 from pyoci.plan import steps as s
-from pyoci.plan.render import describe, render_json, render_text
+from pyoci.plan.render import describe, render_json, render_steps, render_text
 from pyoci.plan.systemd.model import Property
 from tests.support.planning import NAMESPACES, make_config, plan_config
 
@@ -170,6 +170,17 @@ def test_the_text_is_a_line_a_step_with_its_cause() -> None:
     assert text.count("\n") == text.count(". ") + text.count(":\n") * 2 + 4
     assert "mask /m" in text
     assert "# linux.maskedPaths[0]" in text
+
+
+def test_the_steps_for_debugging_are_those_of_the_plan() -> None:
+    plan = plan_config(full_config())
+    lines = render_steps(plan)
+    assert [line.partition(": ")[2].partition(" (")[0] for line in lines] == [
+        describe(step).partition(" (")[0]
+        for part in ("before", "limits", "beside", "init", "ready", "start")
+        for step in getattr(plan, part)
+    ] + ["execute 'sh'"]
+    assert "init, until it is ready: mask /m (linux.maskedPaths[0])" in lines
 
 
 def test_the_text_of_odd_names_is_still_a_line_a_step() -> None:
