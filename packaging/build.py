@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import py_compile
 import shutil
 import stat
 import subprocess
@@ -139,8 +138,6 @@ def write_library(target: Path, runs_from: Path, python: str) -> None:
         check_not_world_writable(Path(path).resolve())
     text = BUILD_MODULE.format(library_paths=library_paths, commit=read_commit(ROOT))
     (target / "pyoci" / "_build.py").write_text(text)
-    for module in target.rglob("*.py"):
-        compile_module(module, str(runs_from / module.relative_to(target)))
     preload = str(ROOT / "packaging" / "preload.py")
     run([python, "-IS", "-X", "no_debug_ranges", preload, str(target), str(runs_from)])
 
@@ -149,12 +146,6 @@ def copy_file(source: Path, target: Path) -> None:
     """Copy the content, not the mode: the umask of main() gives 0644 and 0755."""
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
-
-
-def compile_module(module: Path, runs_as: str) -> None:
-    """Write the bytecode; unchecked, so that no clock and no copy makes it stale."""
-    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-    py_compile.compile(str(module), dfile=runs_as, doraise=True, invalidation_mode=mode)
 
 
 def write_launcher(path: Path, python: str, library: Path) -> None:
@@ -201,7 +192,7 @@ def report(action: str, function: Callable[..., None], *arguments: object) -> in
     os.umask(0o022)
     try:
         function(*arguments)
-    except (BuildError, OSError, py_compile.PyCompileError) as error:
+    except (BuildError, OSError) as error:
         print(f"{action}: {error}", file=sys.stderr)
         return 1
     return 0

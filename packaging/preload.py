@@ -1,13 +1,15 @@
-"""Writes, for each command that is called often, the code of all modules it imports, in one file.
+"""Compiles pyoci's modules, and links those of each command that is called often in one file.
 
 Run it with the interpreter that pyoci shall run on, on a library directory that is complete:
 
     python3 -IS -X no_debug_ranges packaging/preload.py LIBRARY RUNS_FROM
 
-A module costs the import system more than its own code does. `start.py` reads these files and
-makes the modules without it, in the order in which an import would have finished them. They hold
-the same sources, compiled once more without docstrings, column numbers and annotations, which
-nobody sees in a program that prints no traceback; a module that is not in them is imported as ever.
+A module costs the import system more than its own code does. `start.py` reads the linked files and
+makes the modules without it, in the order in which an import would have finished them; a module
+that is not in them is imported as ever.
+
+Nothing has docstrings, column numbers or annotations, which nobody sees in a program that prints no
+traceback, nor a `from __future__`, which would have Python load that module.
 """
 
 from __future__ import annotations
@@ -66,11 +68,38 @@ def compile_one(library: Path, runs_from: str, name: str) -> Module:
     package = (library / base / "__init__.py").exists()
     relative = f"{base}/__init__.py" if package else f"{base}.py"
     path = f"{runs_from}/{relative}"
-    tree = Lean().visit(ast.parse((library / relative).read_text(encoding="utf-8")))
+    tree = parse(library / relative)
     linked = link(tree)
+    return name, path, package, linked, compile_lean(tree, path)
+
+
+def write_bytecode(library: Path, runs_from: str, module: Path) -> None:
+    """What the import system takes for a module; unchecked, so that no clock makes it stale."""
+    code = compile_lean(parse(module), f"{runs_from}/{module.relative_to(library)}")
+    target = Path(importlib.util.cache_from_source(str(module)))
+    target.parent.mkdir(exist_ok=True)
+    # PEP 552: the flags say that there is a hash, which is not to be checked.
+    flags = (0b01).to_bytes(4, "little")
+    checksum = importlib.util.source_hash(module.read_bytes())
+    target.write_bytes(importlib.util.MAGIC_NUMBER + flags + checksum + marshal.dumps(code))
+
+
+def parse(module: Path) -> ast.Module:
+    """The source without what only type checkers and readers need."""
+    tree: ast.Module = Lean().visit(ast.parse(module.read_text(encoding="utf-8")))
+    tree.body[:] = [
+        statement
+        for statement in tree.body
+        if not (isinstance(statement, ast.ImportFrom) and statement.module == "__future__")
+    ]
+    return tree
+
+
+def compile_lean(tree: ast.Module, path: str) -> CodeType:
+    """The code; annotations, where they are left, stay text."""
     flags = __future__.annotations.compiler_flag
-    code = compile(tree, path, "exec", flags=flags, dont_inherit=True, optimize=2)
-    return name, path, package, linked, code
+    code: CodeType = compile(tree, path, "exec", flags=flags, dont_inherit=True, optimize=2)
+    return code
 
 
 def link(tree: ast.Module) -> Linked:
@@ -82,8 +111,6 @@ def link(tree: ast.Module) -> Linked:
     linked: Linked = []
     kept: list[ast.stmt] = []
     for statement in tree.body:
-        if isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
-            continue
         if isinstance(statement, ast.ImportFrom) and is_ours(statement.module):
             names = [(alias.name, alias.asname or alias.name) for alias in statement.names]
             linked += [(str(statement.module), name, local) for name, local in names]
@@ -140,11 +167,13 @@ def write(target: Path, extensions: list[str], modules: list[Module]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Write LIBRARY/pyoci_commands/COMMAND.code for every command."""
+    """Compile the modules, and write LIBRARY/pyoci_commands/COMMAND.code for every command."""
     library, runs_from = arguments[:2]
     if arguments[2:]:
         print("\n".join(record(library, arguments[2])))
         return
+    for module in Path(library).rglob("*.py"):
+        write_bytecode(Path(library), runs_from, module)
     directory = Path(library) / f"{PACKAGE}_commands"
     directory.mkdir(exist_ok=True)
     for command in COMMANDS:

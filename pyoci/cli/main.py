@@ -12,6 +12,7 @@ import sys
 from pyoci.cli import argv, options, output, paths
 from pyoci.cli.call import Answer, Call
 from pyoci.errors import InternalError, PyociError, UsageError, describe_oserror
+from pyoci.spec.ids import check_container_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ class Session:
         self.failure_status = options.FAILURE_STATUS.get(name, 1)
         if options.takes_container(name):
             self.subject += f" {invocation.arguments[0]}"
-            _check_id(invocation.arguments[0])
+            # Before anyone makes a path of it.
+            check_container_id(invocation.arguments[0])
         call = self._make_call(invocation)
         return _load(name)(call)
 
@@ -141,13 +143,6 @@ def _load(name: str) -> Callable[[Call], Answer]:
     module = __import__(f"pyoci.cli.commands.{name}", fromlist=("execute",))
     execute: Callable[[Call], Answer] = module.execute
     return execute
-
-
-def _check_id(container_id: str) -> None:
-    """Refuse what is no id, before anyone makes a path of it."""
-    from pyoci.spec.ids import check_container_id
-
-    check_container_id(container_id)
 
 
 def _find_root(command: str, given: Value) -> str:

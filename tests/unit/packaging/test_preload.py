@@ -36,7 +36,6 @@ def test_type_checking_blocks_are_left_out() -> None:
 
 def test_only_our_own_imports_are_linked() -> None:
     tree = ast.parse(
-        "from __future__ import annotations\n"
         "from pyoci.errors import StepError, UsageError as U\n"
         "from pyoci.linux import fs\n"
         "from posix import open\n"
@@ -50,6 +49,25 @@ def test_only_our_own_imports_are_linked() -> None:
     ]
     assert "pyoci.late" in ast.unparse(tree)
     assert ast.unparse(tree).startswith("from posix import open\nimport sys")
+
+
+def test_bytecode_is_what_the_import_system_takes_and_loads_nothing_for_it(tmp_path: Path) -> None:
+    (tmp_path / "some").mkdir()
+    source = "from __future__ import annotations\ndef f(a: Unknown) -> int:\n  'what'\n  return a\n"
+    (tmp_path / "some" / "made.py").write_text(source)
+    preload.write_bytecode(tmp_path, "/runs/from", tmp_path / "some" / "made.py")
+    (tmp_path / "some" / "made.py").write_text("never read")  # nor compared
+    program = (
+        f"import sys; sys.path.append({str(tmp_path)!r}); from some import made\n"
+        "print(made.f(3), made.f.__doc__, '__future__' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-IS", "-c", program], capture_output=True, check=True, text=True
+    )
+    assert done.stdout == "3 None False\n"
+    (compiled,) = tmp_path.rglob("*.pyc")
+    code = marshal.loads(compiled.read_bytes()[start.HEADER_BYTES :])  # noqa: S302
+    assert code.co_filename == "/runs/from/some/made.py"
 
 
 def test_the_two_lists_of_commands_are_one() -> None:
