@@ -141,6 +141,9 @@ def test_what_is_said_last_is_passed_on(container: MakeContainer, manager: Servi
     process = c.spawn(*run_words(c), stdin=subprocess.PIPE)
     assert process.stdin is not None
     wait_until((c.directory / "pid").exists)
+    # The pid is known before the program runs, and pyoci has to start that.
+    comm = Path(f"/proc/{read_pid_file(c)}/comm")
+    wait_until(lambda: comm.read_text() == "sh\n")
     with inside(c) as sender:
         process.send_signal(signal.SIGSTOP)
         sender.send(b"STOPPING=1")
