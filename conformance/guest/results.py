@@ -58,6 +58,20 @@ def refused_skips(skipped: Mapping[str, str]) -> list[str]:
     ]
 
 
+def join_statements(name: str, uml: Part, left: Iterable[str], vm: Part, refused: int) -> Part:
+    """One part of two: what the first had to skip (`left`) counts where it was tried again.
+
+    Of what was skipped there, too, `refused` are failures.
+    """
+    return Part(
+        name,
+        uml.passed + vm.passed,
+        uml.failed + vm.failed + refused,
+        uml.skipped - len(list(left)) + vm.skipped - refused,
+        uml.seconds + vm.seconds,
+    )
+
+
 def render_summary(parts: Iterable[Part]) -> list[str]:
     """A line for each part, and last the sum in the form that CI adds up."""
     parts = list(parts)

@@ -30,6 +30,7 @@ from conformance.guest.jobs import Guest, Runner
 from conformance.guest.main import end_on_sigterm
 from conformance.guest.results import (
     Part,
+    join_statements,
     refused_skips,
     render_summary,
     skipped_statements,
@@ -193,13 +194,7 @@ class Suite:
         vm = self.runner.run("vm: conformance.spec", VM, command)
         refused = refused_skips(skipped_statements(self.read_verdicts(VM_VERDICTS)))
         print("".join(f"{line}\n" for line in refused), end="", flush=True)
-        return Part(
-            "uml, vm: conformance.spec",
-            uml.passed + vm.passed,
-            uml.failed + vm.failed + len(refused),
-            uml.skipped - len(left) + vm.skipped - len(refused),
-            uml.seconds + vm.seconds,
-        )
+        return join_statements("uml, vm: conformance.spec", uml, left, vm, len(refused))
 
     def spec_command(self, file: str, *options: str) -> tuple[str, ...]:
         """conformance.spec on the runtime, with a file for its verdicts."""

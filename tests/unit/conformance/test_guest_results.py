@@ -6,6 +6,7 @@ from conformance.guest.results import (
     ACCEPTED_SKIPS,
     Part,
     count,
+    join_statements,
     refused_skips,
     render_summary,
     skipped_statements,
@@ -51,6 +52,20 @@ def test_statements_that_were_skipped() -> None:
     ]
     assert skipped_statements({"verdicts": verdicts}) == {"b": "no x"}
     assert skipped_statements(None) == {}
+
+
+def test_what_one_guest_skips_counts_in_the_other() -> None:
+    # Of 32 statements 20 pass in one; of the 12 that are left there, the other has 9 and a failure,
+    # and skips one that is accepted and one that is not.
+    uml, vm = Part("a", 20, 0, 12, 30.0), Part("b", 9, 1, 2, 20.0)
+    left = [str(number) for number in range(12)]
+    assert join_statements("x", uml, left, vm, 1) == Part("x", 29, 2, 1, 50.0)
+
+
+def test_a_guest_that_ends_early_is_a_failure() -> None:
+    uml, vm = Part("a", 20, 0, 12, 30.0), count("b", "nothing at all", 1, 5.0)
+    joined = join_statements("x", uml, [str(number) for number in range(12)], vm, 0)
+    assert joined == Part("x", 20, 1, 0, 35.0)
 
 
 def test_a_skip_in_every_guest_is_a_failure_unless_accepted() -> None:
