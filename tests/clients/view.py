@@ -19,6 +19,7 @@ from pathlib import Path
 
 from tests.root.harness import become_subreaper
 from tests.support.containers import find_cgroup2, read_children, wait_until
+from tests.support.guest import is_guest
 
 # Ranges of ids for Podman: for --userns=auto, and for the tests' ordinary user.
 SUBIDS = r"containers:1000000:1000000\nnobody:3000000:65536\n"
@@ -44,11 +45,6 @@ SETTLE = ("mount --make-rshared /", "ip link set lo up", 'exec "$@"')
 
 # A variable: the mount namespace that the view was made from.
 OUTSIDE = "PYOCI_CLIENTS_OUTSIDE"
-
-
-def is_guest() -> bool:
-    """Whether the machine is a guest that nobody else uses."""
-    return "GUEST_KERNEL" in os.environ
 
 
 def is_private() -> bool:

@@ -23,6 +23,7 @@ from tests.support.containers import (
 )
 from tests.support.service_manager import ServiceManager
 from tests.support.terminals import ConsoleSocket, on_terminal
+from tests.support.variants import Launcher
 
 FLAGS = "-X dev -W default"
 SLEEP = ("sleep", "1000")
@@ -32,9 +33,10 @@ MakeStrict = Callable[..., Container]
 @pytest.fixture
 def strict(pyoci: Path, container: MakeContainer, tmp_path: Path) -> MakeStrict:
     """Makes containers whose runtime's interpreter gives every warning."""
-    interpreter = pyoci.read_text().partition("\n")[0].removeprefix("#!")
+    given = Launcher(pyoci)
     launcher = tmp_path / "strict"
-    launcher.write_text(f'#!/bin/sh\nexec {interpreter} {FLAGS} {pyoci} "$@"\n')
+    command = f"{given.interpreter} {given.options} {FLAGS} {pyoci}"
+    launcher.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
     launcher.chmod(0o755)
 
     def make(*args: str, **options: Any) -> Container:  # noqa: ANN401

@@ -5,13 +5,13 @@ The fixture `no_leaks` looks after every root test; here is what only shows afte
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from tests.support.containers import MakeContainer, find_cgroup2
+from tests.support.guest import is_guest
 
 # A guest takes a second for each, and nobody else uses it: few are enough to tell.
-TIMES = 40 if "GUEST_KERNEL" in os.environ else 200
+TIMES = 40 if is_guest() else 200
 
 
 def count_what_is_there() -> dict[str, int]:

@@ -17,6 +17,7 @@ from hypothesis.stateful import (
 )
 
 from tests.support.containers import Container, MakeContainer, Result, wait_exit
+from tests.support.guest import is_guest
 from tests.support.lifecycle_table import MAY, refusal
 
 # A signal to process 1 of a pid namespace that has no handler does nothing, but for KILL.
@@ -32,7 +33,7 @@ AFTER = {"create": "created", "start": "running", "kill": "stopped"}
 
 
 # A guest takes a second for each, and the host has more of them.
-EXAMPLES = 3 if "GUEST_KERNEL" in os.environ else 8
+EXAMPLES = 3 if is_guest() else 8
 
 
 class Life(RuleBasedStateMachine):

@@ -5,7 +5,6 @@ The user is the guest's, "user"; he lingers, so that his manager runs without a 
 
 from __future__ import annotations
 
-import os
 import pwd
 import subprocess
 from collections.abc import Iterator
@@ -13,11 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.containers import Bundle, wait_until
+from tests.support.guest import is_guest
 from tests.support.units import CGROUP2, Manager, UnitContainer, show
 from tests.support.user_namespaces import give
 
 NAME = "user"
-USER = pwd.getpwnam(NAME) if "GUEST_KERNEL" in os.environ else pwd.getpwuid(0)
+USER = pwd.getpwnam(NAME) if is_guest() else pwd.getpwuid(0)
 UID, GID = USER.pw_uid, USER.pw_gid
 SERVICE = f"user@{UID}.service"
 RUNTIME_DIRECTORY = Path(f"/run/user/{UID}")

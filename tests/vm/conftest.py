@@ -8,8 +8,6 @@ the root level's.
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from tests.root.conftest import (
@@ -23,6 +21,7 @@ from tests.root.conftest import (
     subreaper,
     test_name,
 )
+from tests.support.guest import is_guest
 from tests.support.rootless import delegated, rootless  # noqa: F401  (fixtures)
 
 __all__ = [
@@ -47,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Outside of a guest there is nothing to find out here."""
-    if "GUEST_KERNEL" not in os.environ:
+    if not is_guest():
         for item in items:
             if item.get_closest_marker("vm"):
                 item.add_marker(pytest.mark.skip(reason="needs a guest: make test-guest"))

@@ -6,7 +6,7 @@ import functools
 import os
 from pathlib import Path
 
-from tests.clients.view import is_guest
+from tests.support.guest import is_guest
 
 CGROUPS = Path("/sys/fs/cgroup")
 CAP_SYS_RESOURCE = 24

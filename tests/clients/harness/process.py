@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.clients.view import is_guest
 from tests.support.containers import wait_until
+from tests.support.guest import is_guest
 
 # For one operation of a client; a guest's emulated CPU takes many times as long.
 PATIENCE = 300.0 if is_guest() else 60.0

@@ -25,9 +25,12 @@ LOG = "warnings"  # beside the launcher
 
 def write_launcher(directory: Path, runtime: Path) -> Path:
     """A program that is `runtime`, started with the flags; what it says goes to LOG beside it."""
-    interpreter = runtime.read_text().partition("\n")[0].removeprefix("#!")
+    from tests.support.variants import Launcher  # as a program we cannot import it
+
+    given = Launcher(runtime)
+    python = f"{given.interpreter} {given.options} {' '.join(FLAGS)}"
     launcher = directory / "strict"
-    command = f"{interpreter} {' '.join(FLAGS)} {os.path.abspath(__file__)} {directory / LOG}"
+    command = f"{python} {os.path.abspath(__file__)} {directory / LOG}"
     launcher.write_text(f'#!/bin/sh\nexec {command} {runtime} "$@"\n')
     launcher.chmod(0o755)
     (directory / LOG).touch()
